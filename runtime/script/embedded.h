@@ -1,0 +1,16 @@
+/* The Lua modules of lua/, compiled into the binary by scripts/embed.cmake. The array ends with a module whose name is NULL. */
+#ifndef PP_SCRIPT_EMBEDDED_H
+#define PP_SCRIPT_EMBEDDED_H
+
+#include <stddef.h>
+
+struct pp_embedded {
+    const char *module; /* "painda.server" */
+    const char *file;   /* "painda/server.lua", for chunk names in tracebacks */
+    const unsigned char *source;
+    size_t len;
+};
+
+extern const struct pp_embedded pp_embedded_modules[];
+
+#endif
