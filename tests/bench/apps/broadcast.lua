@@ -1,0 +1,9 @@
+-- The row "broadcast": what one sends, all receive.
+local painda = require "painda"
+local server = painda.PPServer { port = 3000, heartbeat = false, maxConnectionsPerIp = 100000 }
+
+server:on("connection", function(client)
+  client:on("message", function(msg)
+    server:broadcast(msg)
+  end)
+end)
