@@ -1,0 +1,141 @@
+/* The envelope scanner and the envelope's two ends for writing. */
+#include "wire/envelope.h"
+
+#include "base/buf.h"
+#include "value/json_reader.h"
+#include "value/json_writer.h"
+
+#define MAX_ACK_ID (UINT64_C(1) << 53)
+
+static int fail(struct pp_envelope *out, const struct pp_json_reader *reader, const char *error)
+{
+    size_t offset = pp_json_offset(reader);
+    *out = (struct pp_envelope){.error = error, .offset = offset};
+    return -1;
+}
+
+static bool is_key(const struct pp_json_reader *reader, const char *name, size_t len)
+{
+    return reader->span_len == len && memcmp(reader->span, name, len) == 0;
+}
+
+/* NULL, or the reason. The span of `type` and `__ns` still holds escapes; bit 0 and bit 1 of *escaped say so. */
+static const char *read_type(struct pp_json_reader *reader, struct pp_envelope *out, unsigned *escaped)
+{
+    if (pp_json_next(reader) != PP_JSON_STRING)
+        return "type must be a string";
+    if (reader->span_len == 0)
+        return "type must not be empty";
+    out->type = reader->span;
+    out->type_len = reader->span_len;
+    *escaped = (*escaped & ~1U) | reader->escaped;
+    return NULL;
+}
+
+static const char *read_ns(struct pp_json_reader *reader, struct pp_envelope *out, unsigned *escaped)
+{
+    if (pp_json_next(reader) != PP_JSON_STRING)
+        return "__ns must be a string";
+    out->ns = reader->span;
+    out->ns_len = reader->span_len;
+    *escaped = (*escaped & ~2U) | (unsigned)reader->escaped << 1;
+    return NULL;
+}
+
+static const char *read_ack_id(struct pp_json_reader *reader, struct pp_envelope *out)
+{
+    static const char reason[] = "__ackId must be a positive integer";
+    if (pp_json_next(reader) != PP_JSON_NUMBER)
+        return reason;
+    double value = pp_json_number(reader);
+    if (!(value >= 1 && value <= (double)MAX_ACK_ID) || value != (double)(uint64_t)value)
+        return reason;
+    out->ack_id = (uint64_t)value;
+    return NULL;
+}
+
+static const char *read_payload(struct pp_json_reader *reader, struct pp_envelope *out)
+{
+    reader->at = pp_json_skip_space(reader->at, reader->end);
+    out->payload = reader->at;
+    if (pp_json_skip(reader) == PP_JSON_ERROR)
+        return reader->error;
+    out->payload_len = (size_t)(reader->at - out->payload);
+    return NULL;
+}
+
+/* The value of the key that was just read: NULL, or the reason why the envelope is refused. */
+static const char *read_field(struct pp_json_reader *reader, struct pp_envelope *out, unsigned *escaped)
+{
+    char plain[64];
+    struct pp_json_reader key = *reader;
+    if (reader->escaped && reader->span_len <= sizeof plain) {
+        key.span_len = pp_json_unescape(reader->span, reader->span_len, plain);
+        key.span = plain;
+    }
+    if (is_key(&key, "type", 4))
+        return read_type(reader, out, escaped);
+    if (is_key(&key, "payload", 7))
+        return read_payload(reader, out);
+    if (is_key(&key, "__ns", 4))
+        return read_ns(reader, out, escaped);
+    if (is_key(&key, "__ackId", 7))
+        return read_ack_id(reader, out);
+    return pp_json_skip(reader) == PP_JSON_ERROR ? reader->error : NULL;
+}
+
+int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out)
+{
+    struct pp_json_reader reader;
+    unsigned escaped = 0;
+    enum pp_json_token token;
+    *out = (struct pp_envelope){0};
+    pp_json_reader_init(&reader, text, len);
+    if (pp_json_next(&reader) != PP_JSON_OBJECT_BEGIN)
+        return fail(out, &reader, reader.error != NULL ? reader.error : "the envelope must be an object");
+    while ((token = pp_json_next(&reader)) == PP_JSON_KEY) {
+        const char *error = read_field(&reader, out, &escaped);
+        if (error != NULL)
+            return fail(out, &reader, reader.error != NULL ? reader.error : error);
+    }
+    if (token != PP_JSON_OBJECT_END || pp_json_next(&reader) != PP_JSON_END)
+        return fail(out, &reader, reader.error);
+    if (out->type == NULL)
+        return fail(out, &reader, "type is missing");
+    /* The spans lie in `text`, which is the caller's to change. */
+    if (escaped & 1)
+        out->type_len = pp_json_unescape(out->type, out->type_len, text + (out->type - text));
+    if (escaped & 2)
+        out->ns_len = pp_json_unescape(out->ns, out->ns_len, text + (out->ns - text));
+    return 0;
+}
+
+bool pp_envelope_begin(struct pp_buf *out, const char *type, size_t type_len)
+{
+    size_t before = out->len;
+    pp_buf_append(out, "{\"type\":", 8);
+    if (!pp_json_write_string(out, type, type_len)) {
+        out->len = before;
+        return false;
+    }
+    pp_buf_append(out, ",\"payload\":", 11);
+    return true;
+}
+
+bool pp_envelope_end(struct pp_buf *out, const char *ns, size_t ns_len, uint64_t ack_id)
+{
+    size_t before = out->len;
+    if (ns_len > 0) {
+        pp_buf_append(out, ",\"__ns\":", 8);
+        if (!pp_json_write_string(out, ns, ns_len)) {
+            out->len = before;
+            return false;
+        }
+    }
+    if (ack_id > 0) {
+        pp_buf_append(out, ",\"__ackId\":", 11);
+        pp_json_write_integer(out, ack_id);
+    }
+    pp_buf_append_char(out, '}');
+    return true;
+}
