@@ -1,0 +1,449 @@
+/* A WebSocket connection: reading frames, the send queue, the closing handshake. */
+#include "net/conn.h"
+
+#include "base/buf.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "net/conn_internal.h"
+#include "net/loop_internal.h"
+#include "net/outq.h"
+
+#include <stdlib.h>
+
+#define MAX_FRAGMENTS 1024 /* of one message: more is an attack on the parser, not a message */
+#define READ_STEP 4096     /* room asked for while the length of a frame isn't known yet */
+
+enum state { OPEN, CLOSING, DEAD };
+
+/* A fragmented message on its way in. */
+struct assembly {
+    struct pp_buf bytes;
+    unsigned count;
+    bool text;
+};
+
+struct pp_conn {
+    uv_poll_t poll;
+    struct pp_stream stream;
+    struct pp_loop *loop;
+    const struct pp_conn_ops *ops;
+    const struct pp_conn_limits *limits;
+    void *owner;
+    struct pp_outq outq;
+    struct pp_buf rx;           /* the head of a frame that is not whole; empty most of the time */
+    struct assembly *assembly;  /* NULL outside of a fragmented message */
+    struct pp_turn_task task;   /* flush, tell of the end, free */
+    struct pp_timer close_timer;
+    uint64_t last_heard, bytes_in, bytes_out;
+    uint16_t close_code;
+    uint8_t state; /* enum state */
+    bool wants_write, was_full, close_sent, close_received, by_peer, told, deaf;
+    char *close_reason; /* NULL where there is none */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(struct pp_conn *conn)
+{
+    uv_poll_start(&conn->poll, UV_READABLE | (conn->wants_write ? UV_WRITABLE : 0), on_poll);
+}
+
+static void at_turn_end(struct pp_conn *conn)
+{
+    pp_loop_at_turn_end(conn->loop, &conn->task);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct pp_conn *conn = handle->data;
+    free(conn->close_reason);
+    free(conn);
+}
+
+static void free_assembly(struct pp_conn *conn)
+{
+    if (conn->assembly == NULL)
+        return;
+    pp_buf_destroy(&conn->assembly->bytes);
+    free(conn->assembly);
+    conn->assembly = NULL;
+}
+
+/* Lets go of the socket at once. The struct lives on until the turn's end. */
+static void die(struct pp_conn *conn)
+{
+    if (conn->state == DEAD)
+        return;
+    if (conn->state == OPEN)
+        conn->close_code = PP_WS_CLOSE_ABNORMAL;
+    conn->state = DEAD;
+    pp_loop_timer_stop(conn->loop, &conn->close_timer);
+    uv_poll_stop(&conn->poll);
+    at_turn_end(conn);
+}
+
+static void leave_open(struct pp_conn *conn, uint16_t code, const char *reason, size_t len, bool by_peer)
+{
+    conn->state = CLOSING;
+    conn->close_code = code;
+    conn->close_reason = len > 0 ? pp_strndup(reason, len) : NULL;
+    conn->by_peer = by_peer;
+    pp_loop_timer_start(conn->loop, &conn->close_timer, conn->limits ? conn->limits->close_after : 1000);
+    at_turn_end(conn);
+}
+
+static void push(struct pp_conn *conn, struct pp_packet *packet)
+{
+    pp_outq_push(&conn->outq, packet);
+    at_turn_end(conn);
+}
+
+static void push_owned(struct pp_conn *conn, struct pp_packet *packet)
+{
+    push(conn, packet);
+    pp_packet_unref(packet);
+}
+
+void pp_conn_close(struct pp_conn *conn, uint16_t code, const char *reason)
+{
+    if (conn->state != OPEN)
+        return;
+    push_owned(conn, pp_ws_close_packet(code, reason));
+    conn->close_sent = true;
+    leave_open(conn, code, reason, strlen(reason), false);
+}
+
+void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason)
+{
+    if (conn->state != OPEN)
+        return;
+    /* What has begun must be finished, or the close frame could not be read. */
+    struct pp_packet *begun = NULL;
+    uint32_t written = conn->outq.written;
+    if (written > 0)
+        begun = pp_packet_ref(conn->outq.slots[conn->outq.head]);
+    pp_outq_destroy(&conn->outq);
+    if (begun != NULL) {
+        pp_outq_push(&conn->outq, begun);
+        conn->outq.written = written;
+        conn->outq.bytes -= written;
+        pp_packet_unref(begun);
+    }
+    pp_conn_close(conn, code, reason);
+}
+
+/* --- out --- */
+
+/* False where the connection died of it. */
+static bool flush(struct pp_conn *conn)
+{
+    const unsigned char *bytes;
+    size_t len;
+    bool blocked = false;
+    while (!blocked && (len = pp_outq_peek(&conn->outq, conn->loop->tx, sizeof conn->loop->tx, &bytes)) > 0) {
+        ssize_t n = pp_stream_write(&conn->stream, bytes, len);
+        if (n == PP_STREAM_CLOSED) {
+            die(conn);
+            return false;
+        }
+        if (n > 0) {
+            conn->bytes_out += (uint64_t)n;
+            pp_outq_consume(&conn->outq, (size_t)n);
+        }
+        /* TLS takes a record at a time; a short write to a plain socket means that it is full. */
+        blocked = n < 0 || (conn->stream.ssl == NULL && (size_t)n < len);
+    }
+    if (blocked != conn->wants_write) {
+        conn->wants_write = blocked;
+        watch(conn);
+    }
+    if (!blocked && conn->was_full) {
+        conn->was_full = false;
+        if (conn->state == OPEN && conn->ops->drained != NULL)
+            conn->ops->drained(conn->owner);
+    }
+    return true;
+}
+
+static void tell_closed(struct pp_conn *conn)
+{
+    if (conn->told)
+        return;
+    conn->told = true;
+    if (conn->ops != NULL)
+        conn->ops->closed(conn->owner, conn->close_code, conn->close_reason ? conn->close_reason : "", conn->by_peer);
+}
+
+static void run_task(struct pp_turn_task *task)
+{
+    struct pp_conn *conn = (struct pp_conn *)((char *)task - offsetof(struct pp_conn, task));
+    if (conn->state != DEAD && flush(conn) && conn->state == CLOSING && conn->outq.count == 0 && conn->close_received)
+        die(conn);
+    if (conn->state != OPEN)
+        tell_closed(conn);
+    if (conn->state != DEAD || uv_is_closing((uv_handle_t *)&conn->poll))
+        return;
+    free_assembly(conn);
+    pp_buf_destroy(&conn->rx);
+    pp_outq_destroy(&conn->outq);
+    conn->task.queued = true; /* nothing queues it again */
+    uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
+    pp_stream_close(&conn->stream);
+}
+
+enum pp_conn_send pp_conn_send(struct pp_conn *conn, struct pp_packet *packet)
+{
+    if (conn->state != OPEN)
+        return PP_CONN_CLOSED;
+    if (conn->outq.bytes + packet->len > conn->limits->max_queue) {
+        /* The socket may have room: what waits for the turn's end is not yet a slow peer. */
+        if (conn->wants_write || !flush(conn) || conn->outq.bytes + packet->len > conn->limits->max_queue) {
+            conn->was_full = true;
+            return conn->state == OPEN ? PP_CONN_FULL : PP_CONN_CLOSED;
+        }
+    }
+    push(conn, packet);
+    return PP_CONN_QUEUED;
+}
+
+/* --- in --- */
+
+static void fail(struct pp_conn *conn, uint16_t code, const char *reason)
+{
+    pp_conn_close(conn, code, reason);
+    conn->deaf = true;
+}
+
+static void deliver(struct pp_conn *conn, unsigned char *bytes, size_t len, bool text)
+{
+    if (text && !pp_utf8_valid(bytes, len))
+        fail(conn, PP_WS_CLOSE_BAD_UTF8, "invalid UTF-8");
+    else if (conn->state == OPEN)
+        conn->ops->message(conn->owner, bytes, len, text);
+}
+
+static void on_fragment(struct pp_conn *conn, const struct pp_ws_frame *frame)
+{
+    if (conn->assembly == NULL) {
+        conn->assembly = pp_calloc(1, sizeof *conn->assembly);
+        conn->assembly->text = frame->opcode == PP_WS_TEXT;
+    }
+    struct assembly *assembly = conn->assembly;
+    if (++assembly->count > MAX_FRAGMENTS) {
+        fail(conn, PP_WS_CLOSE_TOO_BIG, "too many fragments");
+        return;
+    }
+    pp_buf_append(&assembly->bytes, frame->payload, frame->len);
+    if (!frame->final)
+        return;
+    conn->assembly = NULL; /* the handler may close the connection: the bytes are ours until it returns */
+    deliver(conn, (unsigned char *)assembly->bytes.data, assembly->bytes.len, assembly->text);
+    pp_buf_destroy(&assembly->bytes);
+    free(assembly);
+}
+
+static void on_data(struct pp_conn *conn, const struct pp_ws_frame *frame)
+{
+    bool continues = frame->opcode == PP_WS_CONTINUATION;
+    if (continues != (conn->assembly != NULL))
+        fail(conn, PP_WS_CLOSE_PROTOCOL, continues ? "nothing to continue" : "a fragmented message is not finished");
+    else if (continues || !frame->final)
+        on_fragment(conn, frame);
+    else
+        deliver(conn, frame->payload, frame->len, frame->opcode == PP_WS_TEXT);
+}
+
+static void on_close_frame(struct pp_conn *conn, const struct pp_ws_frame *frame)
+{
+    conn->close_received = true;
+    conn->deaf = true;
+    if (conn->state != OPEN) {
+        at_turn_end(conn);
+        return;
+    }
+    const char *reason = (const char *)frame->payload + 2;
+    uint16_t code = PP_WS_CLOSE_NO_STATUS;
+    if (frame->len >= 2)
+        code = (uint16_t)(frame->payload[0] << 8 | frame->payload[1]);
+    size_t len = frame->len >= 2 ? frame->len - 2 : 0;
+    if (frame->len == 1 || (frame->len >= 2 && !pp_ws_close_code_valid(code)) || !pp_utf8_valid(reason, len)) {
+        pp_conn_close(conn, len && pp_ws_close_code_valid(code) ? PP_WS_CLOSE_BAD_UTF8 : PP_WS_CLOSE_PROTOCOL,
+                      "invalid close frame");
+        return;
+    }
+    push_owned(conn, frame->len >= 2 ? pp_ws_close_packet(code, "") : pp_ws_control(PP_WS_CLOSE, NULL, 0));
+    conn->close_sent = true;
+    leave_open(conn, code, reason, len, true);
+}
+
+static void on_frame(struct pp_conn *conn, const struct pp_ws_frame *frame)
+{
+    switch (frame->opcode) {
+    case PP_WS_CLOSE:
+        on_close_frame(conn, frame);
+        break;
+    case PP_WS_PING:
+        if (conn->state == OPEN && conn->outq.bytes <= conn->limits->max_queue)
+            push_owned(conn, pp_ws_control(PP_WS_PONG, frame->payload, frame->len));
+        break;
+    case PP_WS_PONG:
+        if (conn->state == OPEN && conn->ops->pong != NULL)
+            conn->ops->pong(conn->owner);
+        break;
+    default:
+        if (conn->state == OPEN)
+            on_data(conn, frame);
+    }
+}
+
+/* What a frame may still hold: fragments count together. */
+static size_t payload_room(const struct pp_conn *conn)
+{
+    return conn->limits->max_payload - (conn->assembly ? conn->assembly->bytes.len : 0);
+}
+
+/* Handles the whole frames in `bytes`; returns how many bytes they took. *needed is the length of the frame after them,
+ * where its header is whole. */
+static size_t take_frames(struct pp_conn *conn, unsigned char *bytes, size_t len, size_t *needed)
+{
+    size_t at = 0;
+    *needed = 0;
+    while (!conn->deaf && conn->state != DEAD) {
+        struct pp_ws_frame frame;
+        uint16_t code;
+        const char *reason;
+        ptrdiff_t n = pp_ws_read(bytes + at, len - at, payload_room(conn), &frame, needed, &code, &reason);
+        if (n == PP_WS_MORE)
+            return at;
+        if (n == PP_WS_ERROR) {
+            fail(conn, code, reason);
+            break;
+        }
+        on_frame(conn, &frame);
+        at += (size_t)n;
+    }
+    return len;
+}
+
+/* Room grows with what has come, not with what a header promises. */
+static size_t read_room(const struct pp_conn *conn, size_t needed)
+{
+    size_t missing = needed > conn->rx.len ? needed - conn->rx.len : READ_STEP;
+    size_t most = conn->rx.len > PP_LOOP_BUFFER ? conn->rx.len : PP_LOOP_BUFFER;
+    return missing < most ? missing : most;
+}
+
+static void keep_rest(struct pp_conn *conn, const unsigned char *bytes, size_t len, size_t needed)
+{
+    if ((const char *)bytes >= conn->rx.data && conn->rx.data != NULL && (const char *)bytes <= conn->rx.data + conn->rx.len) {
+        memmove(conn->rx.data, bytes, len);
+        conn->rx.len = len;
+    } else {
+        pp_buf_append(&conn->rx, bytes, len);
+    }
+    if (len == 0)
+        pp_buf_destroy(&conn->rx);
+    else
+        pp_buf_reserve(&conn->rx, read_room(conn, needed));
+}
+
+/* Reads once. False where there was nothing, or the connection is gone. */
+static bool read_once(struct pp_conn *conn)
+{
+    bool partial = conn->rx.len > 0;
+    unsigned char *room = partial ? (unsigned char *)conn->rx.data + conn->rx.len : conn->loop->rx;
+    size_t size = partial ? conn->rx.cap - conn->rx.len : sizeof conn->loop->rx;
+    ssize_t n = pp_stream_read(&conn->stream, room, size);
+    if (n == PP_STREAM_CLOSED)
+        die(conn);
+    if (n < 0)
+        return false;
+    conn->bytes_in += (uint64_t)n;
+    conn->last_heard = pp_loop_now(conn->loop);
+    if (conn->deaf)
+        return true;
+    if (partial)
+        conn->rx.len += (size_t)n;
+    unsigned char *bytes = partial ? (unsigned char *)conn->rx.data : room;
+    size_t len = partial ? conn->rx.len : (size_t)n;
+    size_t needed;
+    size_t taken = take_frames(conn, bytes, len, &needed);
+    if (partial || taken < len)
+        keep_rest(conn, bytes + taken, len - taken, needed);
+    return true;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct pp_conn *conn = poll->data;
+    if (status < 0) {
+        die(conn);
+        return;
+    }
+    if (events & UV_WRITABLE)
+        at_turn_end(conn);
+    if (!(events & UV_READABLE) && !pp_stream_has_buffered(&conn->stream))
+        return;
+    bool more = read_once(conn);
+    while (more && conn->state != DEAD && pp_stream_has_buffered(&conn->stream))
+        more = read_once(conn);
+}
+
+static void on_close_timeout(struct pp_timer *timer)
+{
+    die((struct pp_conn *)((char *)timer - offsetof(struct pp_conn, close_timer)));
+}
+
+/* --- life --- */
+
+struct pp_conn *pp_conn_new(struct pp_loop *loop, struct pp_stream stream)
+{
+    struct pp_conn *conn = pp_calloc(1, sizeof *conn);
+    conn->loop = loop;
+    conn->stream = stream;
+    conn->task.run = run_task;
+    conn->close_timer.fire = on_close_timeout;
+    conn->last_heard = pp_loop_now(loop);
+    conn->poll.data = conn;
+    if (uv_poll_init(&loop->uv, &conn->poll, stream.fd) != 0) {
+        pp_stream_close(&conn->stream);
+        free(conn);
+        return NULL;
+    }
+    /* With TLS the first message may already have been read off the socket: then poll would not wake for it. */
+    conn->wants_write = pp_stream_has_buffered(&stream);
+    watch(conn);
+    return conn;
+}
+
+void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits, void *owner)
+{
+    conn->ops = ops;
+    conn->limits = limits;
+    conn->owner = owner;
+}
+
+size_t pp_conn_queued(const struct pp_conn *conn)
+{
+    return conn->outq.bytes;
+}
+
+bool pp_conn_is_open(const struct pp_conn *conn)
+{
+    return conn->state == OPEN;
+}
+
+uint64_t pp_conn_last_heard(const struct pp_conn *conn)
+{
+    return conn->last_heard;
+}
+
+uint64_t pp_conn_bytes_in(const struct pp_conn *conn)
+{
+    return conn->bytes_in;
+}
+
+uint64_t pp_conn_bytes_out(const struct pp_conn *conn)
+{
+    return conn->bytes_out;
+}

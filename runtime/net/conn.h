@@ -1,0 +1,60 @@
+/* A WebSocket connection of the server, from the upgrade to its end. What is sent is queued and written once per loop turn.
+ *
+ *     OPEN ──close──▶ CLOSING (close frame queued, waits for the peer's) ──▶ DEAD (descriptor gone, freed at the turn's end)
+ *
+ * `closed` is told once, at the end of the turn in which the connection left OPEN; the owner must not use it after that. */
+#ifndef PP_NET_CONN_H
+#define PP_NET_CONN_H
+
+#include "base/packet.h"
+#include "net/ws.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pp_conn;
+struct pp_loop;
+
+struct pp_conn_ops {
+    /* One whole message. The bytes may be changed and are good until return. The connection may be closed from here. */
+    void (*message)(void *owner, unsigned char *bytes, size_t len, bool text);
+    void (*pong)(void *owner);
+    /* The queue was full and has been written out. */
+    void (*drained)(void *owner);
+    /* `code` is the peer's, or what this side closed with; `by_peer` tells which. A lost connection is 1006. */
+    void (*closed)(void *owner, uint16_t code, const char *reason, bool by_peer);
+};
+
+struct pp_conn_limits {
+    size_t max_payload;   /* bytes of one message, fragments together */
+    size_t max_queue;     /* bytes queued; past that pp_conn_send answers PP_CONN_FULL */
+    uint32_t close_after; /* ms that a peer has to answer a close frame */
+};
+
+enum pp_conn_send { PP_CONN_QUEUED, PP_CONN_FULL, PP_CONN_CLOSED };
+
+/* From here on `ops` are called with `owner`. Both and `limits` must outlive the connection's `closed`. */
+void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits, void *owner);
+
+/* Queues a new reference to a sealed packet (pp_ws_seal). PP_CONN_FULL: nothing was queued. */
+enum pp_conn_send pp_conn_send(struct pp_conn *conn, struct pp_packet *packet);
+
+/* Bytes queued and not yet taken by the system. */
+size_t pp_conn_queued(const struct pp_conn *conn);
+
+/* Starts the closing handshake behind what is queued. Does nothing on one that is closing. */
+void pp_conn_close(struct pp_conn *conn, uint16_t code, const char *reason);
+
+/* Closes like pp_conn_close, but drops what is queued: for a peer that does not read. */
+void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason);
+
+bool pp_conn_is_open(const struct pp_conn *conn);
+
+/* When the last bytes came from the peer, on the loop's clock. */
+uint64_t pp_conn_last_heard(const struct pp_conn *conn);
+
+uint64_t pp_conn_bytes_in(const struct pp_conn *conn);
+uint64_t pp_conn_bytes_out(const struct pp_conn *conn);
+
+#endif

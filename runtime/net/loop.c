@@ -1,0 +1,228 @@
+/* The loop on libuv. A turn's work ends twice: after the sockets (check) and after the timers (prepare). */
+#include "net/loop.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/loop_internal.h"
+#include "net/lws.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct signal_watch {
+    uv_signal_t handle;
+    void (*caught)(void *arg, int signum);
+    void *arg;
+};
+
+struct pp_watch {
+    uv_fs_event_t handle;
+    void (*changed)(void *arg, const char *name);
+    void *arg;
+};
+
+void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task)
+{
+    if (task->queued)
+        return;
+    task->queued = true;
+    task->next = NULL;
+    *loop->tasks_tail = task;
+    loop->tasks_tail = &task->next;
+}
+
+static void run_tasks(struct pp_loop *loop)
+{
+    struct pp_turn_task *task;
+    while ((task = loop->tasks) != NULL) {
+        loop->tasks = task->next;
+        if (loop->tasks == NULL)
+            loop->tasks_tail = &loop->tasks;
+        task->queued = false;
+        task->run(task);
+    }
+}
+
+static void on_check(uv_check_t *check)
+{
+    run_tasks(check->data);
+}
+
+static void on_wheel_timer(uv_timer_t *timer)
+{
+    struct pp_loop *loop = timer->data;
+    loop->wheel_armed = UINT64_MAX;
+    pp_wheel_advance(&loop->wheel, uv_now(&loop->uv));
+}
+
+static void arm_wheel(struct pp_loop *loop)
+{
+    uint64_t due = pp_wheel_next(&loop->wheel);
+    if (due == loop->wheel_armed)
+        return;
+    loop->wheel_armed = due;
+    if (due == UINT64_MAX) {
+        uv_timer_stop(&loop->wheel_timer);
+        return;
+    }
+    uint64_t now = uv_now(&loop->uv);
+    uv_timer_start(&loop->wheel_timer, on_wheel_timer, due > now ? due - now : 0, 0);
+}
+
+static bool nothing_waits(struct pp_loop *loop)
+{
+    struct pollfd poller = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    return loop->running && poll(&poller, 1, 0) == 0 && uv_backend_timeout(&loop->uv) != 0;
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct pp_loop *loop = prepare->data;
+    run_tasks(loop);
+    arm_wheel(loop);
+    if (loop->idle_step == NULL)
+        return;
+    while (nothing_waits(loop)) {
+        bool more = loop->idle_step(loop->idle_arg);
+        run_tasks(loop);
+        uv_update_time(&loop->uv);
+        arm_wheel(loop);
+        if (!more)
+            break;
+    }
+}
+
+struct pp_loop *pp_loop_new(void)
+{
+    struct pp_loop *loop = pp_calloc(1, sizeof *loop);
+    uv_loop_init(&loop->uv);
+    loop->uv.data = loop;
+    uv_check_init(&loop->uv, &loop->check);
+    uv_prepare_init(&loop->uv, &loop->prepare);
+    uv_timer_init(&loop->uv, &loop->wheel_timer);
+    loop->check.data = loop->prepare.data = loop->wheel_timer.data = loop;
+    uv_check_start(&loop->check, on_check);
+    uv_prepare_start(&loop->prepare, on_prepare);
+    pp_wheel_create(&loop->wheel, uv_now(&loop->uv));
+    loop->wheel_armed = UINT64_MAX;
+    loop->tasks_tail = &loop->tasks;
+    loop->parked_fd = -1;
+    return loop;
+}
+
+void pp_loop_run(struct pp_loop *loop)
+{
+    loop->running = true;
+    while (loop->running)
+        uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
+void pp_loop_stop(struct pp_loop *loop)
+{
+    loop->running = false;
+    uv_stop(&loop->uv);
+}
+
+uint64_t pp_loop_now(const struct pp_loop *loop)
+{
+    return uv_now(&loop->uv);
+}
+
+void pp_loop_timer_start(struct pp_loop *loop, struct pp_timer *timer, uint64_t after)
+{
+    /* The wheel may be behind the clock by as long as nothing was due. */
+    uint64_t due = uv_now(&loop->uv) + after;
+    pp_wheel_add(&loop->wheel, timer, due);
+}
+
+void pp_loop_timer_stop(struct pp_loop *loop, struct pp_timer *timer)
+{
+    pp_wheel_cancel(&loop->wheel, timer);
+}
+
+void pp_loop_set_idle(struct pp_loop *loop, bool (*step)(void *arg), void *arg)
+{
+    loop->idle_step = step;
+    loop->idle_arg = arg;
+}
+
+uint64_t pp_loop_longest_turn(const struct pp_loop *loop)
+{
+    return loop->longest_turn;
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct signal_watch *watch = handle->data;
+    watch->caught(watch->arg, signum);
+}
+
+void pp_loop_on_signal(struct pp_loop *loop, int signum, void (*caught)(void *arg, int signum), void *arg)
+{
+    struct signal_watch *watch = pp_calloc(1, sizeof *watch);
+    watch->caught = caught;
+    watch->arg = arg;
+    watch->handle.data = watch;
+    uv_signal_init(&loop->uv, &watch->handle);
+    uv_signal_start(&watch->handle, on_signal, signum);
+    uv_unref((uv_handle_t *)&watch->handle);
+}
+
+static void on_fs_event(uv_fs_event_t *handle, const char *name, int events, int status)
+{
+    struct pp_watch *watch = handle->data;
+    (void)events;
+    if (status == 0)
+        watch->changed(watch->arg, name);
+}
+
+static void free_handle_data(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+int pp_loop_watch(struct pp_loop *loop, const char *directory, void (*changed)(void *arg, const char *name), void *arg,
+                  struct pp_watch **watch_out)
+{
+    struct pp_watch *watch = pp_calloc(1, sizeof *watch);
+    watch->changed = changed;
+    watch->arg = arg;
+    watch->handle.data = watch;
+    uv_fs_event_init(&loop->uv, &watch->handle);
+    int failed = uv_fs_event_start(&watch->handle, on_fs_event, directory, 0);
+    if (failed) {
+        uv_close((uv_handle_t *)&watch->handle, free_handle_data);
+        return failed;
+    }
+    *watch_out = watch;
+    return 0;
+}
+
+void pp_loop_unwatch(struct pp_watch *watch)
+{
+    uv_close((uv_handle_t *)&watch->handle, free_handle_data);
+}
+
+static void close_leftover(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (uv_is_closing(handle))
+        return;
+    bool ours = handle->type == UV_SIGNAL || handle->type == UV_FS_EVENT;
+    uv_close(handle, ours && handle->data != NULL ? free_handle_data : NULL);
+}
+
+void pp_loop_delete(struct pp_loop *loop)
+{
+    run_tasks(loop);
+    pp_lws_close(loop);
+    uv_walk(&loop->uv, close_leftover, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    if (uv_loop_close(&loop->uv) != 0)
+        pp_log(PP_LOG_WARN, "the event loop was left with open handles");
+    if (loop->parked_fd >= 0)
+        close(loop->parked_fd);
+    free(loop);
+}

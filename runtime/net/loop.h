@@ -1,0 +1,47 @@
+/* The event loop: libuv below, one timer wheel, and the end of each turn, where what the turn queued is written.
+ *
+ *     timers, sockets → handlers queue packets → end of turn: one write per connection → idle work → wait */
+#ifndef PP_NET_LOOP_H
+#define PP_NET_LOOP_H
+
+#include "base/wheel.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pp_loop;
+
+struct pp_loop *pp_loop_new(void);
+
+/* Runs until pp_loop_stop; may be called again after that. */
+void pp_loop_run(struct pp_loop *loop);
+void pp_loop_stop(struct pp_loop *loop);
+
+/* Closes what is left open on the loop and frees it. */
+void pp_loop_delete(struct pp_loop *loop);
+
+/* Monotonic milliseconds, read once a turn. */
+uint64_t pp_loop_now(const struct pp_loop *loop);
+
+/* Fires once, `after` ms from now or later. A pending timer is moved. */
+void pp_loop_timer_start(struct pp_loop *loop, struct pp_timer *timer, uint64_t after);
+void pp_loop_timer_stop(struct pp_loop *loop, struct pp_timer *timer);
+
+/* Work for when nothing is waiting, in small steps: `step` returns false once there is no more for now. It is called
+ * again only while no socket is ready and no timer is due. */
+void pp_loop_set_idle(struct pp_loop *loop, bool (*step)(void *arg), void *arg);
+
+/* Calls `caught` in the loop for each signal until the loop is deleted. */
+void pp_loop_on_signal(struct pp_loop *loop, int signum, void (*caught)(void *arg, int signum), void *arg);
+
+/* Tells of changes to the files in `directory`: `changed` gets the name within it, or NULL where the system did not say.
+ * Returns 0, or a negative errno. The watch lasts until pp_loop_unwatch or the loop's end. */
+struct pp_watch;
+int pp_loop_watch(struct pp_loop *loop, const char *directory, void (*changed)(void *arg, const char *name), void *arg,
+                  struct pp_watch **watch_out);
+void pp_loop_unwatch(struct pp_watch *watch);
+
+/* Longest time from the start of a turn's work to its end since the last reset, ns. */
+uint64_t pp_loop_longest_turn(const struct pp_loop *loop);
+
+#endif

@@ -1,0 +1,43 @@
+/* What the files of net/ share of the loop. Not for other folders. */
+#ifndef PP_NET_LOOP_INTERNAL_H
+#define PP_NET_LOOP_INTERNAL_H
+
+#include "net/loop.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+#define PP_LOOP_BUFFER (64 * 1024)
+
+struct lws_context;
+struct pp_conn;
+
+/* Called once at the end of the turn it was queued in. Embedded in its owner. */
+struct pp_turn_task {
+    struct pp_turn_task *next;
+    bool queued;
+    void (*run)(struct pp_turn_task *task);
+};
+
+struct pp_loop {
+    uv_loop_t uv;
+    uv_check_t check;
+    uv_prepare_t prepare;
+    uv_timer_t wheel_timer;
+    struct pp_wheel wheel;
+    uint64_t wheel_armed; /* due time the uv timer stands at, UINT64_MAX while stopped */
+    struct pp_turn_task *tasks, **tasks_tail;
+    bool (*idle_step)(void *arg);
+    void *idle_arg;
+    struct lws_context *lws; /* made on first use: net/lws.h */
+    int parked_fd;           /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
+    uint64_t turn_start, longest_turn;
+    bool running;
+    unsigned char rx[PP_LOOP_BUFFER]; /* what a readable connection reads into */
+    unsigned char tx[PP_LOOP_BUFFER]; /* where small packets are gathered for one write */
+};
+
+/* Queues `task` for the end of this turn; a queued one stays where it is. Tasks may queue tasks. */
+void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task);
+
+#endif

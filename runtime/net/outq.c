@@ -1,0 +1,88 @@
+/* The send queue. Small packets are copied together because one write of many is what makes sending cheap. */
+#include "net/outq.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAP 8
+#define KEPT_CAP 16               /* a larger ring is freed once it is empty: idle connections stay small */
+#define DIRECT_SIZE (16u * 1024u) /* from here on a packet is written from where it lies */
+
+static struct pp_packet *at(const struct pp_outq *queue, uint32_t i)
+{
+    return queue->slots[(queue->head + i) & (queue->cap - 1)];
+}
+
+static void grow(struct pp_outq *queue)
+{
+    uint32_t cap = queue->cap ? queue->cap * 2 : FIRST_CAP;
+    struct pp_packet **slots = pp_malloc(cap * sizeof *slots);
+    for (uint32_t i = 0; i < queue->count; i++)
+        slots[i] = at(queue, i);
+    free(queue->slots);
+    queue->slots = slots;
+    queue->cap = cap;
+    queue->head = 0;
+}
+
+void pp_outq_push(struct pp_outq *queue, struct pp_packet *packet)
+{
+    if (queue->count == queue->cap)
+        grow(queue);
+    queue->slots[(queue->head + queue->count) & (queue->cap - 1)] = pp_packet_ref(packet);
+    queue->count++;
+    queue->bytes += packet->len;
+}
+
+size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t scratch_size, const unsigned char **bytes)
+{
+    if (queue->count == 0)
+        return 0;
+    struct pp_packet *first = at(queue, 0);
+    size_t left = first->len - queue->written;
+    if (left >= DIRECT_SIZE || queue->count == 1) {
+        *bytes = pp_packet_data(first) + queue->written;
+        return left;
+    }
+    memcpy(scratch, pp_packet_data(first) + queue->written, left);
+    size_t total = left;
+    for (uint32_t i = 1; i < queue->count; i++) {
+        struct pp_packet *packet = at(queue, i);
+        if (packet->len > scratch_size - total)
+            break;
+        memcpy(scratch + total, pp_packet_data(packet), packet->len);
+        total += packet->len;
+    }
+    *bytes = scratch;
+    return total;
+}
+
+void pp_outq_consume(struct pp_outq *queue, size_t len)
+{
+    queue->bytes -= len;
+    while (len > 0) {
+        struct pp_packet *first = at(queue, 0);
+        size_t left = first->len - queue->written;
+        if (len < left) {
+            queue->written += (uint32_t)len;
+            return;
+        }
+        len -= left;
+        queue->written = 0;
+        queue->head = (queue->head + 1) & (queue->cap - 1);
+        queue->count--;
+        pp_packet_unref(first);
+    }
+    if (queue->count == 0 && queue->cap > KEPT_CAP)
+        pp_outq_destroy(queue);
+}
+
+void pp_outq_destroy(struct pp_outq *queue)
+{
+    for (uint32_t i = 0; i < queue->count; i++)
+        pp_packet_unref(at(queue, i));
+    free(queue->slots);
+    *queue = (struct pp_outq){0};
+}
