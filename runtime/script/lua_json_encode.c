@@ -1,0 +1,297 @@
+/* Lua values to JSON text. Each level of nesting keeps its table, the key and the value on the Lua stack, so that a
+ * failure can name its path by looking down the stack. */
+#include "script/lua_json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "value/json_reader.h"
+#include "value/json_writer.h"
+
+#define LUA_TCDATA 10 /* LuaJIT's, which lua.h doesn't name */
+
+struct encoder {
+    lua_State *L;
+    struct pp_buf *out;
+    char *error;
+    size_t error_size;
+    int first_slot; /* the key of level 1, its value behind it; two slots for each level */
+    int depth;      /* open tables */
+};
+
+static bool encode_value(struct encoder *e, int index);
+
+static int key_slot(const struct encoder *e, int level)
+{
+    return e->first_slot + 2 * (level - 1);
+}
+
+static bool is_identifier(const char *name, size_t len)
+{
+    if (len == 0 || len > 64 || pp_json_is_digit(*name))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char lower = (char)(name[i] | 0x20);
+        if (!(lower >= 'a' && lower <= 'z') && !pp_json_is_digit(name[i]) && name[i] != '_')
+            return false;
+    }
+    return true;
+}
+
+/* Appends to the error text, cut where it is full. */
+__attribute__((format(printf, 3, 4))) static void add(const struct encoder *e, size_t *len, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (*len < e->error_size) {
+        int n = vsnprintf(e->error + *len, e->error_size - *len, format, args);
+        *len += n > 0 ? (size_t)n : 0;
+    }
+    va_end(args);
+}
+
+/* `len` without the last character, which may have been cut in two. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    while (len > 0 && ((unsigned char)text[len - 1] & 0xC0) == 0x80)
+        len--;
+    return len > 0 ? len - 1 : 0;
+}
+
+static void add_key(const struct encoder *e, size_t *len, int slot)
+{
+    if (lua_type(e->L, slot) != LUA_TSTRING) {
+        add(e, len, "[%.14g]", (double)lua_tonumber(e->L, slot));
+        return;
+    }
+    size_t key_len;
+    const char *key = lua_tolstring(e->L, slot, &key_len);
+    if (is_identifier(key, key_len))
+        add(e, len, ".%s", key);
+    else
+        add(e, len, "[\"%.*s\"]", (int)(key_len > 40 ? whole_characters(key, 40) : key_len), key);
+}
+
+/* Writes `payload.players[3].x: reason`; the path is that of the first `levels` keys. Always false. */
+static bool fail_at(const struct encoder *e, int levels, const char *reason)
+{
+    if (e->error_size == 0)
+        return false;
+    /* A path that leaves no room for the reason loses its end. */
+    struct encoder path = *e;
+    size_t len = 0, tail = strlen(reason) + 2;
+    path.error_size = e->error_size > tail ? e->error_size - tail : 1;
+    add(&path, &len, "payload");
+    for (int level = 1; level <= levels; level++)
+        add_key(&path, &len, key_slot(e, level));
+    if (len >= path.error_size)
+        len = whole_characters(e->error, path.error_size - 1);
+    snprintf(e->error + len, e->error_size - len, ": %s", reason);
+    return false;
+}
+
+static bool fail(const struct encoder *e, const char *reason)
+{
+    return fail_at(e, e->depth, reason);
+}
+
+static bool encode_number(struct encoder *e, double value)
+{
+    if (!isfinite(value))
+        return fail(e, isnan(value) ? "NaN cannot be encoded" : "an infinite number cannot be encoded");
+    pp_json_write_number(e->out, value);
+    return true;
+}
+
+static bool encode_string(struct encoder *e, int index)
+{
+    size_t len;
+    const char *string = lua_tolstring(e->L, index, &len);
+    return pp_json_write_string(e->out, string, len) || fail(e, "the string is not valid UTF-8 and cannot be encoded");
+}
+
+static bool has_mark(const struct encoder *e, int table)
+{
+    lua_State *L = e->L;
+    if (!lua_getmetatable(L, table))
+        return false;
+    lua_getfield(L, LUA_REGISTRYINDEX, PP_LUA_ARRAY); /* stack now: …, metatable, mark */
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+/* Looks at every key of a table that is more than it seemed; key and value slots are free.
+ * Returns n, or -1 with the error. */
+static int count_sequence(struct encoder *e, int table)
+{
+    lua_State *L = e->L;
+    int count = 0;
+    double max = 0;
+    bool strings = false, others = false;
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        lua_pop(L, 1);
+        int type = lua_type(L, -1);
+        double key = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+        strings = strings || type == LUA_TSTRING;
+        others = others || (type != LUA_TSTRING && type != LUA_TNUMBER);
+        max = key >= 1 && key == floor(key) ? fmax(max, key) : INFINITY;
+        count++;
+    }
+    if (max == (double)count)
+        return count;
+    e->depth--;
+    if (strings)
+        fail(e, "the table mixes number keys with string keys; use one kind, or tostring() the numbers");
+    else
+        fail(e,
+             "the table's number keys are not 1..n without gaps; fill the gaps with painda.null, or use string keys");
+    return -1;
+}
+
+/* The table whose keys are neither all strings nor met in the order 1..n: an array all the same, or an error. `start`
+ * is where its text begins. */
+static bool encode_array_slowly(struct encoder *e, int table, size_t start)
+{
+    lua_State *L = e->L;
+    lua_settop(L, key_slot(e, e->depth) - 1);
+    int count = count_sequence(e, table);
+    if (count < 0)
+        return false;
+    e->out->len = start;
+    for (int i = 1; i <= count; i++) {
+        pp_buf_append_char(e->out, i == 1 ? '[' : ',');
+        lua_pushinteger(L, i);
+        lua_rawgeti(L, table, i); /* stack now: …, key, value */
+        if (!encode_value(e, key_slot(e, e->depth) + 1))
+            return false;
+        lua_pop(L, 2);
+    }
+    pp_buf_append_char(e->out, ']');
+    return true;
+}
+
+/* Stack: the first key, its value. The slots are empty afterwards. */
+static bool encode_array(struct encoder *e, int table)
+{
+    lua_State *L = e->L;
+    int key = key_slot(e, e->depth);
+    size_t start = e->out->len;
+    double expected = 1;
+    do {
+        if (lua_type(L, key) != LUA_TNUMBER || lua_tonumber(L, key) != expected)
+            return encode_array_slowly(e, table, start);
+        pp_buf_append_char(e->out, expected == 1 ? '[' : ',');
+        if (!encode_value(e, key + 1))
+            return false;
+        lua_pop(L, 1);
+        expected++;
+    } while (lua_next(L, table));
+    pp_buf_append_char(e->out, ']');
+    return true;
+}
+
+/* As encode_array. */
+static bool encode_object(struct encoder *e, int table)
+{
+    lua_State *L = e->L;
+    int key = key_slot(e, e->depth);
+    size_t start = e->out->len;
+    char before = '{';
+    if (has_mark(e, table))
+        return fail_at(e, e->depth - 1, "the table is marked as an array but has string keys");
+    do {
+        if (lua_type(L, key) != LUA_TSTRING)
+            return encode_array_slowly(e, table, start);
+        size_t len;
+        const char *name = lua_tolstring(L, key, &len);
+        pp_buf_append_char(e->out, before);
+        if (!pp_json_write_string(e->out, name, len))
+            return fail_at(e, e->depth - 1, "a key of the table is not valid UTF-8");
+        pp_buf_append_char(e->out, ':');
+        if (!encode_value(e, key + 1))
+            return false;
+        before = ',';
+        lua_pop(L, 1);
+    } while (lua_next(L, table));
+    pp_buf_append_char(e->out, '}');
+    return true;
+}
+
+static bool encode_table(struct encoder *e, int table)
+{
+    lua_State *L = e->L;
+    if (e->depth == PP_JSON_MAX_DEPTH)
+        return fail(e, "nested deeper than 64 levels; does it contain itself?");
+    lua_pushnil(L);
+    if (!lua_next(L, table)) {
+        pp_buf_append(e->out, has_mark(e, table) ? "[]" : "{}", 2);
+        return true;
+    }
+    e->depth++;
+    int type = lua_type(L, key_slot(e, e->depth));
+    bool ok = type == LUA_TNUMBER ? encode_array(e, table) : encode_object(e, table);
+    e->depth--;
+    return ok;
+}
+
+static bool fail_type(struct encoder *e, int type)
+{
+    static const char *const reasons[] = {
+        [LUA_TLIGHTUSERDATA] = "a light userdata cannot be encoded",
+        [LUA_TFUNCTION] = "a function cannot be encoded",
+        [LUA_TUSERDATA] = "a userdata cannot be encoded",
+        [LUA_TTHREAD] = "a coroutine cannot be encoded",
+        [LUA_TCDATA] = "a cdata cannot be encoded; use tonumber() or tostring()",
+    };
+    return fail(e, reasons[type]);
+}
+
+/* `index` is absolute. */
+static bool encode_value(struct encoder *e, int index)
+{
+    int type = lua_type(e->L, index);
+    switch (type) {
+    case LUA_TNUMBER:
+        return encode_number(e, lua_tonumber(e->L, index));
+    case LUA_TSTRING:
+        return encode_string(e, index);
+    case LUA_TTABLE:
+        return encode_table(e, index);
+    case LUA_TBOOLEAN:
+        if (lua_toboolean(e->L, index))
+            pp_buf_append(e->out, "true", 4);
+        else
+            pp_buf_append(e->out, "false", 5);
+        return true;
+    case LUA_TLIGHTUSERDATA:
+        if (lua_touserdata(e->L, index) != NULL)
+            return fail_type(e, type);
+        /* fallthrough */
+    case LUA_TNIL:
+    case LUA_TNONE:
+        pp_buf_append(e->out, "null", 4);
+        return true;
+    default:
+        return fail_type(e, type);
+    }
+}
+
+bool pp_lua_json_encode(lua_State *L, int index, struct pp_buf *out, char *error, size_t error_size)
+{
+    int top = lua_gettop(L);
+    if (index < 0 && index > LUA_REGISTRYINDEX)
+        index += top + 1;
+    struct encoder e = {L, out, error, error_size, top + 1, 0};
+    size_t before = out->len;
+    if (!lua_checkstack(L, 2 * PP_JSON_MAX_DEPTH + 4))
+        return snprintf(error, error_size, "payload: the Lua stack is full"), false;
+    bool ok = encode_value(&e, index);
+    if (!ok)
+        out->len = before;
+    lua_settop(L, top);
+    return ok;
+}
