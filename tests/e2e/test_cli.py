@@ -1,0 +1,194 @@
+"""The command line as a person meets it: what is said, where, and with which exit status (0 well, 1 failure, 2 usage)."""
+import json
+import re
+import signal
+
+import pytest
+
+from painda import Server, WebSocket, frame, free_port, painda
+
+pytestmark = pytest.mark.asan
+
+HELLO = """
+local painda = require "painda"
+local server = painda.PPServer { port = 3000 }
+server:on("connection", function(client) client:emit("hello", {}) end)
+"""
+
+
+def assert_error(result, status, *words):
+    """One clear line on stderr, nothing on stdout, the exit status."""
+    assert result.returncode == status, result
+    assert result.stdout == "", result
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("painda: "), lines[0]
+    for word in words:
+        assert str(word) in lines[0], lines[0]
+
+
+@pytest.fixture
+def lua(tmp_path):
+    """Writes Lua source into a file of its own and returns the path."""
+
+    def write(source, name="app.lua"):
+        path = tmp_path / name
+        path.write_text(source)
+        return path
+
+    return write
+
+
+def test_version():
+    result = painda("version")
+    assert result.returncode == 0
+    assert re.fullmatch(r"painda \d+\.\d+\.\d+\b.*\n", result.stdout), result.stdout
+    assert result.stderr == ""
+
+
+def test_version_as_an_option():
+    assert painda("--version").stdout == painda("version").stdout
+
+
+@pytest.mark.parametrize("words", [("help",), ("--help",), ("-h",)])
+def test_help_names_the_commands(words):
+    result = painda(*words)
+    assert result.returncode == 0
+    assert result.stderr == ""
+    for command in ("run", "check", "test", "version", "help"):
+        assert re.search(rf"^\s+(painda )?{command}\b", result.stdout, re.M), result.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check", "test"])
+def test_each_command_has_help(command):
+    results = [painda(command, "--help"), painda("help", command)]
+    for result in results:
+        assert result.returncode == 0, result
+        assert f"painda {command}" in result.stdout
+    assert results[0].stdout == results[1].stdout
+
+
+def test_no_command_is_a_usage_error():
+    result = painda()
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert "run" in result.stderr
+
+
+@pytest.mark.parametrize("typo, meant", [("rnu", "run"), ("chekc", "check"), ("verson", "version")])
+def test_an_unknown_command_suggests_the_nearest(typo, meant):
+    assert_error(painda(typo), 2, typo, meant)
+
+
+def test_an_unknown_option_suggests_the_nearest(lua):
+    assert_error(painda("run", lua(HELLO), "--prot", "3000"), 2, "--prot", "--port")
+
+
+@pytest.mark.parametrize("options", [["--port"], ["--port", "abc"], ["--port", "70000"], ["--port", "-1"], ["--port", ""]])
+def test_a_port_must_be_a_port(lua, options):
+    assert_error(painda("run", lua(HELLO), *options), 2, "port")
+
+
+@pytest.mark.parametrize("option, value", [("--log-level", "loud"), ("--log-format", "xml")])
+def test_an_option_with_a_wrong_value_names_both(lua, option, value):
+    assert_error(painda("run", lua(HELLO), option, value), 2, option.strip("-").replace("-", " ").split()[0], value)
+
+
+def test_run_needs_a_file():
+    assert_error(painda("run"), 2)
+
+
+def test_run_takes_one_file(lua):
+    assert_error(painda("run", lua(HELLO), "another.lua"), 2, "another.lua")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_missing_file(command, tmp_path):
+    assert_error(painda(command, tmp_path / "nothing.lua"), 1, "nothing.lua", "No such file")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_directory_is_not_an_application(command, tmp_path):
+    assert_error(painda(command, tmp_path), 1, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_syntax_error_names_file_and_line(command, lua):
+    assert_error(painda(command, lua("local a = 1\nlocal = 2\n")), 1, "app.lua:2")
+
+
+def test_a_binary_chunk_is_refused(tmp_path):
+    path = tmp_path / "app.lua"
+    path.write_bytes(b"\x1bLJ\x02\x00garbage")
+    assert_error(painda("run", path), 1, "app.lua")
+
+
+def test_an_error_while_loading_names_file_and_line(lua):
+    result = painda("run", lua('local answer = 42\nerror("nothing works")\n'))
+    assert result.returncode == 1
+    assert re.search(r"app\.lua:2: nothing works", result.stderr), result.stderr
+
+
+def test_check_of_a_good_file_opens_nothing(lua):
+    result = painda("check", lua(HELLO))
+    assert result.returncode == 0, result
+    assert result.stderr == ""
+
+
+def test_a_port_in_use(lua):
+    with Server(HELLO) as first:
+        result = painda("run", lua(HELLO), "--port", first.port)
+        assert result.returncode == 1
+        assert re.search(rf"^painda: .*{first.port}.*in use", result.stderr, re.M), result.stderr
+        assert "traceback" not in result.stderr.lower()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(number):
+    server = Server(HELLO)
+    server.start()
+    assert server.stop(number) == 0, server.log
+
+
+def test_a_second_signal_ends_what_the_first_waits_for():
+    endless = """
+    local painda = require "painda"
+    local server = painda.PPServer { port = 3000, shutdownTimeout = 3600000 }
+    server:on("connection", function(client)
+        client:on("work", function()
+            client:emit("begun")
+            painda.sleep(3600000)
+        end)
+    end)
+    """
+    server = Server(endless)
+    server.start()
+    try:
+        with WebSocket(server) as ws:
+            ws.send(frame("work"))
+            ws.receive_frame("begun")
+            server.send_signal(signal.SIGTERM)
+            ws.receive_frame("__pp_shutdown")
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+    finally:
+        server.kill()
+
+
+def test_the_port_option_wins_over_the_application():
+    port = free_port()
+    with Server(HELLO, port=port) as server:
+        assert server.port == port
+
+
+def test_logs_as_json():
+    with Server(HELLO, "--log-format", "json", listens=False) as server:
+        server.wait_for(r"listening")
+        entries = [json.loads(line) for line in server.log.splitlines()]
+    assert all({"time", "level", "msg"} <= entry.keys() for entry in entries), entries
+
+
+def test_log_level_silences():
+    with Server(HELLO, "--log-level", "error", listens=False, port=free_port()) as server:
+        server.stop()
+        assert server.log == ""
