@@ -58,6 +58,19 @@ static void append_headers(struct pp_buf *out, struct lws *wsi)
     pp_buf_append_char(out, '\0');
 }
 
+/* libwebsockets has decoded each argument; joined again, what would be read as syntax must be encoded. */
+static void append_argument(struct pp_buf *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        char escape[4];
+        if (c <= ' ' || c == '%' || c == '&' || c == '+' || c == 0x7F)
+            pp_buf_append(out, escape, (size_t)snprintf(escape, sizeof escape, "%%%02X", c));
+        else
+            pp_buf_append_char(out, (char)c);
+    }
+}
+
 static void append_query(struct pp_buf *out, struct lws *wsi)
 {
     char argument[4096];
@@ -67,7 +80,7 @@ static void append_query(struct pp_buf *out, struct lws *wsi)
             break;
         if (i > 0)
             pp_buf_append_char(out, '&');
-        pp_buf_append(out, argument, (size_t)len);
+        append_argument(out, argument, (size_t)len);
     }
     pp_buf_append_char(out, '\0');
 }

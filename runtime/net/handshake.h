@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 struct pp_handshake {
-    const char *path;    /* "/chat", as sent: percent-encoded */
-    const char *query;   /* "a=1&b=2", as sent; "" where there is none */
+    const char *path;    /* "/chat", decoded and without dot segments */
+    const char *query;   /* "a=1&b=2", percent-encoded; "" where there is none */
     const char *address; /* of the peer: "127.0.0.1", "::1", "unix" */
     int port;            /* of the peer; 0 for a Unix socket */
     bool secure;         /* over TLS */

@@ -1,0 +1,30 @@
+/* The one door from C into Lua. Every call runs protected, on a pooled coroutine, so that it may wait; an error goes to the
+ * log with its traceback and nowhere else.
+ *
+ *     lua_State *task = pp_call_begin(vm);
+ *     … push a function and its n arguments on task …
+ *     pp_call_run(vm, task, n, "timer");
+ *
+ * A task that waits yields through painda.task (C: pp_call_wait) and is woken with pp_call_wake. */
+#ifndef PP_SCRIPT_CALL_H
+#define PP_SCRIPT_CALL_H
+
+#include "script/vm.h"
+
+#include <stdbool.h>
+
+/* A coroutine with an empty stack and room for LUA_MINSTACK values. It must be run, at once. */
+lua_State *pp_call_begin(struct pp_vm *vm);
+
+/* Runs the function below its n arguments. True where it finished or waits, false where it raised; results are dropped.
+ * `what` names the caller in the log ("timer", "message"); static. */
+bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what);
+
+/* For a C function that waits: `return pp_call_wait(L);`. Its results are what pp_call_wake passes. Raises where L is not a
+ * task (a coroutine of the application's own). */
+int pp_call_wait(lua_State *L);
+
+/* Moves the top n values of `from` to the waiting `task` and resumes it at the end of this turn. */
+void pp_call_wake(struct pp_vm *vm, lua_State *task, lua_State *from, int n);
+
+#endif
