@@ -23,8 +23,7 @@ struct pp_registry *pp_lua_registry_test(lua_State *L, int index);
 struct pp_registry *pp_lua_registry_check(lua_State *L, int index);
 
 /* [-0, +0] Appends the payload for the value at `index`. False with a sentence in `error` (which names the schema and
- * the field) where the value does not fit; `out` is as long as it was then. A table with a metatable is read through
- * __index, so what a metamethod raises is raised here. */
+ * the field) where the value does not fit; `out` is as long as it was then. Metamethods are never called. */
 bool pp_lua_schema_encode(lua_State *L, const struct pp_schema *schema, int index, struct pp_buf *out, char *error,
                           size_t error_size);
 

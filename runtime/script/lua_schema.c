@@ -1,0 +1,399 @@
+/* The Lua stack as source and sink of the struct codec, and the other kinds of serializer. */
+#include "script/lua_schema.h"
+
+#include "script/lua_json.h"
+#include "wire/bytes.h"
+#include "wire/schema_codec.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+
+#define REASON 256 /* a message without the schema's name */
+#define STACK_PER_STEP 4
+
+/* The source: the current value is the top of the stack. */
+
+static bool is_record(void *self)
+{
+    return lua_type(self, -1) == LUA_TTABLE;
+}
+
+/* Is the table without keys? [-0, +0] */
+static bool is_empty(lua_State *L)
+{
+    lua_pushnil(L);
+    if (lua_next(L, -2) == 0)
+        return true;
+    lua_pop(L, 2);
+    return false;
+}
+
+static bool is_array(void *self, size_t *count)
+{
+    if (lua_type(self, -1) != LUA_TTABLE)
+        return false;
+    *count = lua_objlen(self, -1);
+    return *count > 0 || is_empty(self);
+}
+
+/* [-0, +1] */
+static void field(void *self, const struct pp_field *member)
+{
+    lua_State *L = self;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, member->tag);
+    lua_rawget(L, -2);
+}
+
+/* [-0, +1] */
+static void element(void *self, size_t index)
+{
+    lua_rawgeti(self, -1, (int)index + 1);
+}
+
+static void leave(void *self)
+{
+    lua_settop(self, -2);
+}
+
+static bool number(void *self, double *out)
+{
+    if (lua_type(self, -1) != LUA_TNUMBER)
+        return false;
+    *out = lua_tonumber(self, -1);
+    return true;
+}
+
+static bool boolean(void *self, bool *out)
+{
+    *out = lua_toboolean(self, -1);
+    return lua_type(self, -1) == LUA_TBOOLEAN;
+}
+
+static bool bytes(void *self, const char **out, size_t *len)
+{
+    if (lua_type(self, -1) != LUA_TSTRING)
+        return false;
+    *out = lua_tolstring(self, -1, len);
+    return true;
+}
+
+static void describe_string(lua_State *L, char *out, size_t size)
+{
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    size_t shown = len < 32 ? len : 32;
+    while (shown > 0 && shown < len && (text[shown] & 0xC0) == 0x80)
+        shown--;
+    if (pp_text_valid(text, len))
+        snprintf(out, size, "the string \"%.*s%s\"", (int)shown, text, shown < len ? "…" : "");
+    else
+        snprintf(out, size, "a string of %zu bytes that is not UTF-8", len);
+}
+
+static void describe_table(lua_State *L, char *out, size_t size)
+{
+    size_t count = lua_objlen(L, -1);
+    if (count > 0)
+        snprintf(out, size, "a list of %zu", count);
+    else
+        snprintf(out, size, is_empty(L) ? "an empty table" : "a table with keys");
+}
+
+static void describe(void *self, char *out, size_t size)
+{
+    lua_State *L = self;
+    switch (lua_type(L, -1)) {
+    case LUA_TNIL:
+        snprintf(out, size, "nothing");
+        break;
+    case LUA_TNUMBER:
+        snprintf(out, size, "%.16g", lua_tonumber(L, -1));
+        break;
+    case LUA_TBOOLEAN:
+        snprintf(out, size, lua_toboolean(L, -1) ? "true" : "false");
+        break;
+    case LUA_TSTRING:
+        describe_string(L, out, size);
+        break;
+    case LUA_TTABLE:
+        describe_table(L, out, size);
+        break;
+    default:
+        snprintf(out, size, "a %s", luaL_typename(L, -1));
+    }
+}
+
+static const struct pp_value_source lua_source = {
+    .is_record = is_record,
+    .is_array = is_array,
+    .field = field,
+    .element = element,
+    .leave = leave,
+    .number = number,
+    .boolean = boolean,
+    .bytes = bytes,
+    .describe = describe,
+};
+
+/* The sink: each value is pushed. */
+
+static void push_number(void *self, double value)
+{
+    lua_pushnumber(self, value);
+}
+
+static void push_boolean(void *self, bool value)
+{
+    lua_pushboolean(self, value);
+}
+
+static void push_bytes(void *self, const char *from, size_t len)
+{
+    lua_pushlstring(self, from, len);
+}
+
+static void push_record(void *self, const struct pp_record *record)
+{
+    lua_createtable(self, 0, (int)record->count);
+}
+
+static void push_key(void *self, const struct pp_field *member)
+{
+    lua_rawgeti(self, LUA_REGISTRYINDEX, member->tag);
+}
+
+/* stack: record, key, value */
+static void set(void *self)
+{
+    lua_rawset(self, -3);
+}
+
+static void push_array(void *self, size_t count)
+{
+    lua_createtable(self, (int)count, 0);
+    lua_getfield(self, LUA_REGISTRYINDEX, PP_LUA_ARRAY);
+    lua_setmetatable(self, -2);
+}
+
+/* stack: array, value */
+static void append(void *self, size_t index)
+{
+    lua_rawseti(self, -2, (int)index + 1);
+}
+
+static const struct pp_value_sink lua_sink = {
+    .number = push_number,
+    .boolean = push_boolean,
+    .string = push_bytes,
+    .bytes = push_bytes,
+    .record = push_record,
+    .key = push_key,
+    .set = set,
+    .array = push_array,
+    .append = append,
+};
+
+/* Encoding: the value is on top of the stack in each of these; what they leave above it, the caller removes. */
+
+static bool encode_bytes(lua_State *L, const struct pp_serializer *serializer, struct pp_buf *out, char *error)
+{
+    const char *from;
+    size_t len;
+    bool text = serializer->kind == PP_STRING;
+    if (bytes(L, &from, &len) && (!text || pp_text_valid(from, len))) {
+        pp_buf_append(out, from, len);
+        return true;
+    }
+    char given[96];
+    describe(L, given, sizeof(given));
+    snprintf(error, REASON, "expected %s, got %s", text ? "UTF-8 text" : "a string of bytes", given);
+    return false;
+}
+
+/* [-0, +1] A copy of the table on top without one key. */
+static void push_without(lua_State *L, const char *key)
+{
+    int from = lua_gettop(L);
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, from)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2); /* stack: copy, key, key, value */
+        lua_rawset(L, -4);
+    }
+    lua_pushstring(L, key);
+    lua_pushnil(L);
+    lua_rawset(L, -3);
+}
+
+static bool encode_mixed(lua_State *L, const struct pp_serializer *serializer, struct pp_buf *out, char *error)
+{
+    const char *key = serializer->binary_field, *from;
+    size_t len, start = out->len;
+    char given[96];
+    if (lua_type(L, -1) != LUA_TTABLE) {
+        describe(L, given, sizeof(given));
+        snprintf(error, REASON, "expected a table with the bytes in \"%s\", got %s", key, given);
+        return false;
+    }
+    lua_pushstring(L, key);
+    lua_rawget(L, -2);
+    if (!bytes(L, &from, &len)) {
+        describe(L, given, sizeof(given));
+        snprintf(error, REASON, "%s: expected a string of bytes, got %s", key, given);
+        return false;
+    }
+    lua_pushvalue(L, -2);
+    push_without(L, key);
+    pp_buf_append(out, "\0\0\0\0", 4);
+    if (!pp_lua_json_encode(L, -1, out, error, REASON))
+        return false;
+    if (out->data[start + 4] != '{') {
+        snprintf(error, REASON, "expected string keys beside \"%s\"", key);
+        return false;
+    }
+    pp_put_u32((unsigned char *)out->data + start, (uint32_t)(out->len - start - 4));
+    pp_buf_append(out, from, len);
+    return true;
+}
+
+static bool encode(lua_State *L, const struct pp_serializer *serializer, struct pp_buf *out, char *error)
+{
+    switch (serializer->kind) {
+    case PP_STRUCT:
+        return pp_record_encode(serializer->record, &lua_source, L, out, error, REASON);
+    case PP_JSON:
+        return pp_lua_json_encode(L, -1, out, error, REASON);
+    case PP_MIXED:
+        return encode_mixed(L, serializer, out, error);
+    default:
+        return encode_bytes(L, serializer, out, error);
+    }
+}
+
+static bool make_room(lua_State *L, char *reason)
+{
+    if (lua_checkstack(L, STACK_PER_STEP * (PP_TYPE_DEPTH + 4)))
+        return true;
+    snprintf(reason, REASON, "the Lua stack is full");
+    return false;
+}
+
+bool pp_lua_schema_encode(lua_State *L, const struct pp_schema *schema, int index, struct pp_buf *out, char *error,
+                          size_t error_size)
+{
+    int top = lua_gettop(L);
+    size_t start = out->len;
+    char reason[REASON];
+    bool fine = make_room(L, reason);
+    if (fine) {
+        lua_pushvalue(L, index);
+        fine = encode(L, schema->serializer, out, reason);
+        lua_settop(L, top);
+    }
+    if (fine)
+        return true;
+    out->len = start;
+    snprintf(error, error_size, "schema \"%s\": %s", schema->name, reason);
+    return false;
+}
+
+/* Decoding: each pushes one value, or returns false with the reason and whatever it left on the stack. */
+
+static bool decode_mixed(lua_State *L, const struct pp_serializer *serializer, const void *payload, size_t len,
+                         char *error)
+{
+    const char *json, *binary;
+    size_t json_len, binary_len;
+    if (!pp_mixed_split(payload, len, &json, &json_len, &binary, &binary_len)) {
+        snprintf(error, REASON, "the length of the JSON reaches past the end of the payload");
+        return false;
+    }
+    if (!pp_lua_json_decode(L, json, json_len, error, REASON))
+        return false;
+    bool object = lua_istable(L, -1) && !lua_getmetatable(L, -1); /* an array would carry its mark */
+    if (!object) {
+        snprintf(error, REASON, "the JSON is not an object");
+        return false;
+    }
+    lua_pushlstring(L, binary, binary_len);
+    lua_setfield(L, -2, serializer->binary_field);
+    return true;
+}
+
+static bool decode(lua_State *L, const struct pp_serializer *serializer, const void *payload, size_t len, char *error)
+{
+    switch (serializer->kind) {
+    case PP_STRUCT:
+        return pp_record_decode(serializer->record, payload, len, &lua_sink, L, error, REASON);
+    case PP_JSON:
+        return pp_lua_json_decode(L, payload, len, error, REASON);
+    case PP_MIXED:
+        return decode_mixed(L, serializer, payload, len, error);
+    case PP_STRING:
+        if (!pp_text_valid(payload, len)) {
+            snprintf(error, REASON, "the text is not valid UTF-8");
+            return false;
+        }
+        break;
+    case PP_BUFFER:
+        break;
+    }
+    lua_pushlstring(L, payload, len);
+    return true;
+}
+
+/* The value of another version, as far as it can be read: by that version's layout where it is known, else the bytes.
+ */
+static bool decode_previous(lua_State *L, const struct pp_serializer *serializer, uint16_t version, const void *payload,
+                            size_t len, char *error)
+{
+    if (serializer->kind != PP_STRUCT)
+        return decode(L, serializer, payload, len, error);
+    const struct pp_record *layout = pp_serializer_previous(serializer, version);
+    if (layout)
+        return pp_record_decode(layout, payload, len, &lua_sink, L, error, REASON);
+    lua_pushlstring(L, payload, len);
+    return true;
+}
+
+static bool upgrade(lua_State *L, const struct pp_schema *schema, uint16_t version, const void *payload, size_t len,
+                    char *error)
+{
+    if (schema->serializer->tag < 0) {
+        snprintf(error, REASON, "version %u was sent, version %u is registered and can't upgrade it", version,
+                 schema->version);
+        return false;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, schema->serializer->tag);
+    lua_pushinteger(L, version);
+    if (!decode_previous(L, schema->serializer, version, payload, len, error))
+        return false;
+    int status = lua_pcall(L, 2, 1, 0);
+    if (status != 0) {
+        const char *message = lua_tostring(L, -1);
+        snprintf(error, REASON, "upgrade from version %u raised: %s", version, message ? message : "an error");
+        return false;
+    }
+    if (!lua_isnil(L, -1))
+        return true;
+    snprintf(error, REASON, "upgrade from version %u returned nothing", version);
+    return false;
+}
+
+int pp_lua_schema_decode(lua_State *L, const struct pp_schema *schema, uint16_t version, const void *payload,
+                         size_t len, char *error, size_t error_size)
+{
+    int top = lua_gettop(L);
+    char reason[REASON];
+    bool fine = make_room(L, reason);
+    if (fine && (version == 0 || version == schema->version))
+        fine = decode(L, schema->serializer, payload, len, reason);
+    else if (fine)
+        fine = upgrade(L, schema, version, payload, len, reason);
+    if (fine)
+        return 1;
+    lua_settop(L, top);
+    snprintf(error, error_size, "schema \"%s\": %s", schema->name, reason);
+    return 0;
+}
