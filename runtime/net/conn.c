@@ -37,7 +37,7 @@ struct pp_conn {
     uint64_t last_heard, bytes_in, bytes_out;
     uint16_t close_code;
     uint8_t state; /* enum state */
-    bool wants_write, was_full, close_sent, close_received, by_peer, told, deaf;
+    bool batch, wants_write, was_full, close_sent, close_received, by_peer, told, deaf;
     char *close_reason; /* NULL where there is none */
 };
 
@@ -140,6 +140,8 @@ static bool flush(struct pp_conn *conn)
     const unsigned char *bytes;
     size_t len;
     bool blocked = false;
+    if (conn->batch)
+        pp_outq_join(&conn->outq);
     while (!blocked && (len = pp_outq_peek(&conn->outq, conn->loop->tx, sizeof conn->loop->tx, &bytes)) > 0) {
         ssize_t n = pp_stream_write(&conn->stream, bytes, len);
         if (n == PP_STREAM_CLOSED) {
@@ -421,6 +423,11 @@ void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, cons
     conn->ops = ops;
     conn->limits = limits;
     conn->owner = owner;
+}
+
+void pp_conn_set_batch(struct pp_conn *conn)
+{
+    conn->batch = true;
 }
 
 size_t pp_conn_queued(const struct pp_conn *conn)

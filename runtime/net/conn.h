@@ -37,6 +37,9 @@ enum pp_conn_send { PP_CONN_QUEUED, PP_CONN_FULL, PP_CONN_CLOSED };
 /* From here on `ops` are called with `owner`. Both and `limits` must outlive the connection's `closed`. */
 void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits, void *owner);
 
+/* The peer takes several messages of the protocol in one WebSocket message: small ones that wait together are joined. */
+void pp_conn_set_batch(struct pp_conn *conn);
+
 /* Queues a new reference to a sealed packet (pp_ws_seal). PP_CONN_FULL: nothing was queued. */
 enum pp_conn_send pp_conn_send(struct pp_conn *conn, struct pp_packet *packet);
 

@@ -193,7 +193,7 @@ static int refuse_version(struct lws *wsi)
         lws_add_http_header_by_name(wsi, (const unsigned char *)"sec-websocket-version:", (const unsigned char *)"13", 2, &at,
                                     end) == 0 &&
         lws_add_http_header_content_length(wsi, 0, &at, end) == 0)
-        lws_finalize_write_http_header(wsi, room + LWS_PRE, &at, end);
+        (void)!lws_finalize_write_http_header(wsi, room + LWS_PRE, &at, end);
     return -1;
 }
 

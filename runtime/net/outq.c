@@ -2,12 +2,15 @@
 #include "net/outq.h"
 
 #include "base/memory.h"
+#include "net/ws.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_CAP 8
 #define KEPT_CAP 16               /* a larger ring is freed once it is empty: idle connections stay small */
+#define JOIN_SIZE (8u * 1024u)    /* a joined message stays below: the peer handles it as one piece of work */
 #define DIRECT_SIZE (16u * 1024u) /* from here on a packet is written from where it lies */
 
 static struct pp_packet *at(const struct pp_outq *queue, uint32_t i)
@@ -77,6 +80,47 @@ void pp_outq_consume(struct pp_outq *queue, size_t len)
     }
     if (queue->count == 0 && queue->cap > KEPT_CAP)
         pp_outq_destroy(queue);
+}
+
+static bool can_join(const struct pp_packet *packet, size_t total)
+{
+    return packet->opcode == PP_WS_BINARY && packet->payload <= JOIN_SIZE - total;
+}
+
+static struct pp_packet *joined(const struct pp_outq *queue, uint32_t from, uint32_t until, size_t total)
+{
+    struct pp_packet *packet = pp_packet_new(total);
+    unsigned char *out = pp_packet_data(packet);
+    for (uint32_t i = from; i < until; i++) {
+        struct pp_packet *part = at(queue, i);
+        memcpy(out, pp_packet_data(part) + (part->len - part->payload), part->payload);
+        out += part->payload;
+    }
+    pp_ws_seal(packet, PP_WS_BINARY);
+    return packet;
+}
+
+void pp_outq_join(struct pp_outq *queue)
+{
+    uint32_t kept = queue->written > 0 ? 1 : 0;
+    for (uint32_t i = kept; i < queue->count;) {
+        size_t total = 0;
+        uint32_t end = i;
+        while (end < queue->count && can_join(at(queue, end), total))
+            total += at(queue, end++)->payload;
+        if (end < i + 2) {
+            queue->slots[(queue->head + kept++) & (queue->cap - 1)] = at(queue, i++);
+            continue;
+        }
+        struct pp_packet *packet = joined(queue, i, end, total);
+        queue->bytes += packet->len;
+        for (; i < end; i++) {
+            queue->bytes -= at(queue, i)->len;
+            pp_packet_unref(at(queue, i));
+        }
+        queue->slots[(queue->head + kept++) & (queue->cap - 1)] = packet;
+    }
+    queue->count = kept;
 }
 
 void pp_outq_destroy(struct pp_outq *queue)

@@ -24,6 +24,9 @@ size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t 
 /* `len` bytes are out; at most what is queued. Packets written whole are let go. */
 void pp_outq_consume(struct pp_outq *queue, size_t len);
 
+/* Joins neighbouring small binary messages into one WebSocket message each run. What is partly written stays as it is. */
+void pp_outq_join(struct pp_outq *queue);
+
 /* Lets go of all packets and the ring. */
 void pp_outq_destroy(struct pp_outq *queue);
 

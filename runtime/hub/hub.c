@@ -1,0 +1,75 @@
+/* Members in a dense array, so that a broadcast walks memory in order. */
+#include "hub/hub.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t pp_hub_count_address(const struct pp_hub *hub, const char *address)
+{
+    return (uint32_t)(uintptr_t)pp_map_get(&hub->by_address, address, strlen(address));
+}
+
+void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *address)
+{
+    if (hub->count == hub->cap) {
+        hub->cap = hub->cap ? hub->cap * 2 : 64;
+        hub->members = pp_realloc(hub->members, hub->cap * sizeof(struct pp_member *));
+    }
+    member->index = hub->count;
+    hub->members[hub->count++] = member;
+    member->address = pp_strndup(address, strlen(address));
+    void **count = pp_map_slot(&hub->by_address, address, strlen(address));
+    *count = (void *)((uintptr_t)*count + 1);
+    const char *id = pp_session_id(member->session);
+    *pp_map_slot(&hub->by_id, id, strlen(id)) = member;
+}
+
+void pp_hub_remove(struct pp_hub *hub, struct pp_member *member)
+{
+    struct pp_member *last = hub->members[--hub->count];
+    hub->members[member->index] = last;
+    last->index = member->index;
+    size_t len = strlen(member->address);
+    uintptr_t count = (uintptr_t)pp_map_get(&hub->by_address, member->address, len);
+    if (count <= 1)
+        pp_map_remove(&hub->by_address, member->address, len);
+    else
+        *pp_map_slot(&hub->by_address, member->address, len) = (void *)(count - 1);
+    const char *id = pp_session_id(member->session);
+    pp_map_remove(&hub->by_id, id, strlen(id));
+    free(member->address);
+    member->address = NULL;
+}
+
+struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t len)
+{
+    return pp_map_get(&hub->by_id, id, len);
+}
+
+uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const struct pp_member *except, bool is_volatile)
+{
+    uint32_t sent = 0;
+    /* A send tells of backpressure at once, but members only leave at the end of a turn: the array stays as it is. */
+    for (uint32_t i = 0; i < hub->count; i++)
+        if (hub->members[i] != except)
+            sent += pp_session_send(hub->members[i]->session, out, is_volatile);
+    return sent;
+}
+
+bool pp_hub_any_text(const struct pp_hub *hub)
+{
+    for (uint32_t i = 0; i < hub->count; i++)
+        if (pp_session_speaks_text(hub->members[i]->session))
+            return true;
+    return false;
+}
+
+void pp_hub_destroy(struct pp_hub *hub)
+{
+    free(hub->members);
+    pp_map_destroy(&hub->by_id);
+    pp_map_destroy(&hub->by_address);
+    *hub = (struct pp_hub){0};
+}

@@ -1,0 +1,41 @@
+/* Who hears what: the sessions of a server, by id and by address, and one message to all of them. */
+#ifndef PP_HUB_HUB_H
+#define PP_HUB_HUB_H
+
+#include "base/map.h"
+#include "session/session.h"
+
+/* A session's place in the hub, embedded in what owns the session. */
+struct pp_member {
+    struct pp_session *session;
+    char *address;  /* counted under this; owned */
+    uint32_t index; /* in the hub's members */
+};
+
+/* Zero-initialised it is empty. */
+struct pp_hub {
+    struct pp_member **members;
+    uint32_t count, cap;
+    struct pp_map by_id, by_address;
+};
+
+/* How many members have this address. */
+uint32_t pp_hub_count_address(const struct pp_hub *hub, const char *address);
+
+/* `member->session` is set; the address is copied. */
+void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *address);
+void pp_hub_remove(struct pp_hub *hub, struct pp_member *member);
+
+/* NULL where nobody has that id. */
+struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t len);
+
+/* Sends to every member but `except` (may be NULL). Returns how many it was sent to. */
+uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const struct pp_member *except, bool is_volatile);
+
+/* Does any member speak text? Then a message needs its envelope even where it has a schema. */
+bool pp_hub_any_text(const struct pp_hub *hub);
+
+/* Frees the tables; the members must be gone. */
+void pp_hub_destroy(struct pp_hub *hub);
+
+#endif

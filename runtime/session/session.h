@@ -1,0 +1,101 @@
+/* A client above its connection: identity, heartbeat, limits, and the step between WebSocket messages and envelopes.
+ *
+ *     conn ─ bytes ─▶ rate, frame, inflate, envelope ─▶ ops->message
+ *     pp_outgoing ─▶ pp_session_send ─ packet ─▶ conn */
+#ifndef PP_SESSION_SESSION_H
+#define PP_SESSION_SESSION_H
+
+#include "net/conn.h"
+#include "session/outgoing.h"
+#include "session/rate.h"
+#include "session/uuid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pp_handshake;
+struct pp_inflater;
+struct pp_loop;
+struct pp_registry;
+struct pp_schema;
+struct pp_session;
+
+/* Close codes of the protocol, beside WebSocket's own. */
+enum pp_close {
+    PP_CLOSE_AUTH_TIMEOUT = 4001,
+    PP_CLOSE_AUTH_FAILED = 4002,
+    PP_CLOSE_MIDDLEWARE = 4003,
+    PP_CLOSE_TOO_SLOW = 4008,
+    PP_CLOSE_TAKEN_OVER = 4009,
+    PP_CLOSE_VERSION = 4010,
+    PP_CLOSE_MALFORMED = 4011,
+    PP_CLOSE_TOO_MANY = 4029,
+};
+
+/* One message from a client. All spans are good until the `message` callback returns. */
+struct pp_message {
+    const char *type;
+    size_t type_len;
+    const char *payload; /* JSON text, or a schema's bytes; NULL for an absent payload */
+    size_t payload_len;
+    const char *ns; /* NULL for the default namespace */
+    size_t ns_len;
+    uint64_t ack_id;                /* 0: no ack is asked for */
+    const struct pp_schema *schema; /* NULL for JSON */
+    uint16_t schema_version;
+    bool control; /* the type begins with "__pp_" */
+};
+
+struct pp_session_ops {
+    void (*message)(void *owner, const struct pp_message *message);
+    /* The first message of a window that is over the rate limit. */
+    void (*limited)(void *owner);
+    /* A message did not fit into the queue: it was dropped, or the session is closing, as configured. */
+    void (*backpressure)(void *owner);
+    /* Told once. `reason` is one of the protocol's disconnect reasons. The session is freed after it returns. */
+    void (*closed)(void *owner, const char *reason, uint16_t code);
+};
+
+/* Shared by the sessions of a server, and must outlive them. */
+struct pp_session_config {
+    struct pp_conn_limits conn;
+    struct pp_encoding encoding;
+    struct pp_registry *registry; /* may be NULL */
+    struct pp_inflater *inflater;
+    size_t max_decompressed;
+    struct pp_rate_limit rate;
+    uint32_t heartbeat_interval; /* ms, 0: no heartbeat */
+    uint32_t heartbeat_timeout;  /* ms that a pong may take */
+    size_t volatile_above;       /* bytes queued from which on volatile messages are dropped */
+    bool drop_when_full;         /* else the client is closed as too slow */
+};
+
+/* Counted by server. */
+struct pp_session_stats {
+    uint64_t messages_in, messages_out, bytes_in, bytes_out;
+    uint64_t malformed, limited, dropped, forbidden;
+};
+
+/* Takes over `conn` and `handshake`. `owner` is handed to `ops`. */
+struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_config *config, struct pp_session_stats *stats,
+                                  const struct pp_session_ops *ops, void *owner, struct pp_conn *conn,
+                                  struct pp_handshake *handshake);
+
+const char *pp_session_id(const struct pp_session *session);
+const struct pp_handshake *pp_session_handshake(const struct pp_session *session);
+void *pp_session_owner(const struct pp_session *session);
+bool pp_session_speaks_text(const struct pp_session *session);
+size_t pp_session_queued(const struct pp_session *session);
+
+/* Queues the message: true where it was, or was dropped as the options say; false where the session is closing. `is_volatile`
+ * messages are dropped where the client is behind. */
+bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile);
+
+/* Sends `__pp_error {code, message}`. Both must be plain ASCII without quotes. */
+void pp_session_send_error(struct pp_session *session, const char *code, const char *message);
+
+/* Closes behind what is queued. `reason` is what the application will be told: a static text. */
+void pp_session_close(struct pp_session *session, uint16_t code, const char *text, const char *reason);
+
+#endif
