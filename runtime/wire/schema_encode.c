@@ -29,7 +29,7 @@ static bool refuse(struct writer *w, enum pp_type_code code, const struct pp_ste
 
 static bool whole(double value, double least, double most)
 {
-    return value >= least && value <= most && value == floor(value);
+    return value >= least && value <= most && value == (double)(int64_t)value;
 }
 
 /* Writes a number at `to`, where eight bytes are free; returns how many it took, 0 where it is out of the type's range.
