@@ -248,6 +248,20 @@ static void start(struct engine *engine, const struct pp_bench_plan *plan, struc
     }
 }
 
+static void finish(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->count; i++) {
+        struct conn *conn = &engine->conns[i];
+        close(conn->fd);
+        free(conn->ring);
+        free(conn->sent_at);
+        free(conn->carry);
+    }
+    close(engine->epoll);
+    free(engine->conns);
+    free(engine->buffer);
+}
+
 static void begin_sending(struct engine *engine)
 {
     const struct pp_bench_plan *plan = engine->plan;
@@ -342,6 +356,7 @@ void pp_bench_run(const struct pp_bench_plan *plan, struct pp_bench_result *resu
     result->load_cpu = (own_cpu() - load_before) / result->seconds;
     result->server_cpu = (cpu_of(plan->server_pid) - server_before) / result->seconds;
     result->missing = drain(&engine);
+    finish(&engine);
 }
 
 void pp_bench_hold(const struct pp_bench_plan *plan)
@@ -356,4 +371,5 @@ void pp_bench_hold(const struct pp_bench_plan *plan)
     do
         turn(&engine, 50);
     while (poll(&input, 1, 0) <= 0 || read(STDIN_FILENO, &byte, 1) > 0);
+    finish(&engine);
 }

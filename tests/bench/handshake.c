@@ -4,11 +4,14 @@
 #include "frame.h"
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+
+enum { PATIENCE_SECONDS = 10 };
 
 // One key for all, so the right answer is known beforehand.
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
@@ -23,8 +26,10 @@ static void send_all(int fd, const void *data, size_t size)
 static void receive_all(int fd, void *data, size_t size)
 {
     ssize_t got = size ? recv(fd, data, size, MSG_WAITALL) : 0;
+    if (got < 0 && errno == EAGAIN)
+        errx(1, "no answer to the handshake within %d seconds", PATIENCE_SECONDS);
     if (got < 0)
-        err(1, "no answer to the handshake");
+        err(1, "the handshake failed");
     if ((size_t)got < size)
         errx(1, "the server closed the connection during the handshake");
 }
@@ -89,7 +94,7 @@ int pp_bench_open(const struct pp_bench_server *server, enum pp_bench_format for
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         err(1, "cannot open one more socket (see ulimit -n)");
-    const struct timeval patience = {.tv_sec = 10};
+    const struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Measures Painda and its peers in one session and in turn, and prints ratios. scripts/bench starts it.
+
+A group is a set of contenders that are measured one after the other, once a round (A B C A B C …), and the rows that
+are drawn from their figures. A row's value in a round is a quotient of two figures of that same round.
+"""
+import argparse
+import os
+import pathlib
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Callable
+
+import quiet
+import report
+from servers import ROOT, Failure, Server, Tools, codec_times
+
+IDLE = 5000
+
+
+@dataclass
+class Row:
+    key: str  # for --only
+    title: str
+    value: Callable  # figures by contender -> number
+    uses: tuple  # the contenders it is drawn from
+    least: float = None  # the goal, one of the two; neither: the row is there to compare with
+    most: float = None
+    unit: str = "x"
+
+
+@dataclass
+class Group:
+    contenders: dict  # name -> function of the bench that measures it once and returns its figures
+    rows: list
+
+
+@dataclass
+class Bench:
+    tools: Tools
+    seconds: float
+    warmup: float
+    disturbance: float = 0  # the greatest share of a core that other programs had in a measurement
+
+    def load(self, server, work, **options):
+        with Server(self.tools, server, work) as running:
+            return running.load(seconds=self.seconds, warmup=self.warmup, **options)
+
+    def memory(self, server):
+        with Server(self.tools, server, "idle") as running:
+            return {"bytes": running.memory_per_connection(IDLE)}
+
+    def codec(self, name):
+        return codec_times(self.tools, name)
+
+
+def echo(server, work="echo", **options):
+    return lambda bench: bench.load(server, work, connections=100, inflight=16, **options)
+
+
+def single(server, connections):
+    return lambda bench: bench.load(server, "echo", connections=connections, inflight=1, spin=True)
+
+
+def broadcast(server):
+    return lambda bench: bench.load(server, "broadcast", mode="broadcast", connections=1000, inflight=8)
+
+
+def memory(server):
+    return lambda bench: bench.memory(server)
+
+
+def codec(name):
+    return lambda bench: bench.codec(name)
+
+
+def ratio(key, title, figure, ours, theirs, **goal):
+    """The row ours / theirs, of one figure."""
+    return Row(key, title, lambda f: f[ours][figure] / f[theirs][figure], (ours, theirs), **goal)
+
+
+def all_values(name):
+    """A codec that leaves values out, or puts them off, is not measured against one that does not."""
+    def check(figures):
+        ours, wanted = figures[name]["leaves"], figures["node"]["leaves"]
+        if ours != wanted:
+            raise Failure(f"{name} decoded {ours} values where node finds {wanted}")
+        return figures
+    return check
+
+
+def codec_row(key, title, figure, name, **goal):
+    check = all_values(name)
+    return Row(key, title, lambda f: check(f)[name][figure] / f["node"][figure], (name, "node"), **goal)
+
+
+GROUPS = [
+    Group({"painda echo": echo("painda"), "limit": echo("limit"), "painda relay": echo("painda", "relay"),
+           "socket.io": echo("socket.io"), "ws": echo("ws")},
+          [ratio("echo", "echo through a Lua handler, of the limit", "rate", "painda echo", "limit", least=0.5),
+           ratio("echo", "echo through a Lua handler, of socket.io", "rate", "painda echo", "socket.io", least=12),
+           ratio("echo", "echo through a Lua handler, of ws", "rate", "painda echo", "ws"),
+           ratio("relay", "relay of an unread payload, of the limit", "rate", "painda relay", "limit", least=0.6)]),
+    Group({"painda 1": single("painda", 1), "ws 1": single("ws", 1),
+           "painda 100": single("painda", 100), "ws 100": single("ws", 100)},
+          [ratio("latency", "latency p50, 1 connection, of ws", "p50_us", "painda 1", "ws 1", most=1),
+           ratio("latency", "latency p99, 1 connection, of ws", "p99_us", "painda 1", "ws 1", most=1),
+           ratio("latency", "latency p50, 100 connections, of ws", "p50_us", "painda 100", "ws 100", most=1),
+           ratio("latency", "latency p99, 100 connections, of ws", "p99_us", "painda 100", "ws 100", most=1)]),
+    Group({"painda": broadcast("painda"), "limit": broadcast("limit"), "socket.io": broadcast("socket.io")},
+          [ratio("broadcast", "broadcast to 1,000, of the limit", "rate", "painda", "limit", least=0.9),
+           ratio("broadcast", "broadcast to 1,000, of socket.io", "rate", "painda", "socket.io", least=9)]),
+    Group({"painda": echo("painda"), "painda + idle": echo("painda", idle=IDLE),
+           "limit": echo("limit"), "limit + idle": echo("limit", idle=IDLE)},
+          [ratio("idle", f"echo beside {IDLE:,} idle, of itself without", "rate", "painda + idle", "painda",
+                 least=0.85),
+           ratio("idle", "the same, the limit server", "rate", "limit + idle", "limit")]),
+    Group({"painda": memory("painda"), "ws": memory("ws")},
+          [Row("memory", "memory per idle connection", lambda f: f["painda"]["bytes"], ("painda",), most=3072,
+               unit="B"),
+           Row("memory", "the same, ws", lambda f: f["ws"]["bytes"], ("ws",), unit="B")]),
+    Group({"painda": codec("painda"), "node": codec("node"), "cjson": codec("cjson")},
+          [codec_row("json", "JSON decode of 26 KB, of node's time", "decode_ns", "painda", most=1.0),
+           codec_row("json", "JSON encode of 26 KB, of node's time", "encode_ns", "painda", most=0.8),
+           codec_row("json", "the same decode, lua-cjson", "decode_ns", "cjson"),
+           codec_row("json", "the same encode, lua-cjson", "encode_ns", "cjson")]),
+]
+KEYS = sorted({row.key for group in GROUPS for row in group.rows})
+
+
+def selected(only):
+    """The groups with the rows asked for and the contenders that these need."""
+    for group in GROUPS:
+        rows = [row for row in group.rows if not only or row.key in only]
+        names = {name for row in rows for name in row.uses}
+        if rows:
+            yield Group({name: group.contenders[name] for name in group.contenders if name in names}, rows)
+
+
+def run_round(bench, group, failed):
+    """The figures of every contender that still runs. One that failed once is not tried again, and is reported."""
+    figures = {}
+    for name, measure in group.contenders.items():
+        if name not in failed:
+            try:
+                figures[name], others = quiet.measured(lambda: measure(bench))
+                bench.disturbance = max(bench.disturbance, others)
+            except Failure as failure:
+                failed[name] = str(failure)
+                report.say(f"FAILED: {failure}")
+    return figures
+
+
+def run_group(bench, group, rounds):
+    """Yields one report.Line a row, and leaves the figures in group.figures."""
+    failed, history = {}, []
+    for number in range(rounds):
+        report.say(f"round {number + 1} of {rounds}: {', '.join(group.contenders)}")
+        history.append(run_round(bench, group, failed))
+    group.figures = {name: [f[name] for f in history if name in f] for name in group.contenders}
+    for row in group.rows:
+        reasons = list(dict.fromkeys(failed[name] for name in row.uses if name in failed))
+        try:
+            values = [] if reasons else [row.value(figures) for figures in history]
+        except Failure as failure:
+            values, reasons = [], [str(failure)]
+        yield report.Line(row.title, values, row.least, row.most, row.unit, "; ".join(reasons))
+
+
+def arguments():
+    about = "Measures Painda beside its peers, in turn, and prints ratios. A whole run writes docs/benchmarks.md."
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=about)
+    parser.add_argument("--rounds", type=int, default=5, help="times that every contender is measured (5)")
+    parser.add_argument("--seconds", type=float, default=3, help="length of one measurement (3)")
+    parser.add_argument("--only", action="append", choices=KEYS, metavar="ROW", help=f"{', '.join(KEYS)}; repeatable")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that all runs; writes nothing")
+    parser.add_argument("--painda", default=ROOT / "build/painda", help="the program measured (build/painda)")
+    parser.add_argument("--tools", default=ROOT / "build/tests/bench", help="where bench_load and bench_limit are")
+    parser.add_argument("--output", type=pathlib.Path, help="write the report here, of a partial run too")
+    options = parser.parse_args()
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds and --seconds have to be above 0")
+    if options.quick:
+        options.rounds, options.seconds = 1, min(options.seconds, 1)
+    return options
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, stop)
+    tools = Tools(options.painda, options.tools)
+    if not os.access(tools.folder / "bench_load", os.X_OK):
+        sys.exit(f"bench: {tools.folder}/bench_load is missing; build it with scripts/build bench_load bench_limit")
+    bench = Bench(tools, options.seconds, 0.5 if options.quick else 1)
+    groups = list(selected(options.only))
+    lines = [line for group in groups for line in run_group(bench, group, options.rounds)]
+    print(report.table(lines))
+    if bench.disturbance > quiet.DISTURBED:
+        report.say(f"other programs had up to {bench.disturbance:.0%} of a core: expect wide ranges")
+    whole = not options.only and not options.quick
+    output = options.output or (ROOT / "docs/benchmarks.md" if whole else None)
+    if output:
+        output.parent.mkdir(exist_ok=True)
+        output.write_text(report.document(lines, groups, options, bench))
+        report.say(f"written to {output}")
+    return 1 if any(line.failure for line in lines) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted")

@@ -1,0 +1,187 @@
+"""Starts servers pinned to one core and the load pinned to another, and ends them again, whatever happens."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+START_SECONDS = 15
+
+
+class Failure(Exception):
+    """A measurement that did not come off; its text names the program and says what happened."""
+
+
+class Tools:
+    """Where the programs are and on which cores they run."""
+
+    def __init__(self, painda, folder):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < 2:
+            raise SystemExit("bench: needs two processor cores, one for the server and one for the load")
+        self.server_core, self.load_core = cores[:2]
+        self.painda = pathlib.Path(painda).resolve()
+        self.folder = pathlib.Path(folder).resolve()
+        self.node = shutil.which("node") or "node"
+
+    def server_command(self, name, work, port):
+        """What starts the server `name` for the work echo, relay, broadcast or idle."""
+        if name == "painda":
+            return [self.painda, "run", HERE / "apps" / f"{work}.lua", "--port", port]
+        if name == "limit":
+            return [self.folder / "bench_limit", port, work]
+        return [self.node, HERE / "peers" / f"{name.replace('.', '')}.mjs", port, work]
+
+
+# What the load speaks with each server. The limit server takes any frame; it gets those that Painda gets.
+FORMATS = {"painda": "painda", "limit": "painda", "ws": "json", "socket.io": "socketio"}
+
+
+def pinned(core, command):
+    """The command on one core. It dies with us even where we are killed, so nothing is ever left behind."""
+    return ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(core), *map(str, command)]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def last_line(text, fallback):
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else fallback
+
+
+def end(process):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+class Server:
+    """A running server. Used in a `with` block, at whose end it is gone."""
+
+    def __init__(self, tools, name, work):
+        if name == "painda" and not os.access(tools.painda, os.X_OK):
+            raise Failure(f"painda: {tools.painda} is not there; scripts/build makes it")
+        self.tools, self.format, self.port = tools, FORMATS[name], free_port()
+        self.name = f"{name} ({work})"
+        self.log = tempfile.TemporaryFile("w+")
+        command = pinned(tools.server_core, tools.server_command(name, work, self.port))
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+
+    def __enter__(self):
+        try:
+            self.wait_for_port()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        end(self.process)
+        self.log.close()
+
+    def last_words(self):
+        """What the server said last, or with what code it ended."""
+        self.log.seek(0)
+        return last_line(self.log.read(), f"exit code {self.process.poll()}")
+
+    def wait_for_port(self):
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise Failure(f"{self.name} did not start: {self.last_words()}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.05)
+        raise Failure(f"{self.name} did not listen within {START_SECONDS} seconds: {self.last_words()}")
+
+    def load_command(self, options):
+        options = {"port": self.port, "format": self.format, "server-pid": self.process.pid, **options}
+        words = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+        return pinned(self.tools.load_core, [self.tools.folder / "bench_load", *words])
+
+    def failure(self, said):
+        """Why a load failed: because the server ended, or as the load said."""
+        if self.process.poll() is not None:
+            return Failure(f"{self.name} ended with code {self.process.returncode}: {self.last_words()}")
+        return Failure(f"{self.name}: {last_line(said, 'the load failed without a word').removeprefix('bench_load: ')}")
+
+    def load(self, **options):
+        """Runs the load to its end and returns what it counted."""
+        limit = float(options.get("seconds", 3)) + float(options.get("warmup", 1)) + 60
+        try:
+            done = subprocess.run(self.load_command(options), capture_output=True, text=True, timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name}: the load did not end within {limit:.0f} seconds") from None
+        if done.returncode:
+            raise self.failure(done.stderr)
+        result = json.loads(done.stdout)
+        if result["missing"]:
+            raise Failure(f"{self.name}: {result['missing']} messages never arrived")
+        return result
+
+    def resident(self):
+        """Bytes of resident memory."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
+
+    def settled(self):
+        """Resident memory once it has not changed by a hundredth for a second, or after ten."""
+        seen = [self.resident()]
+        while len(seen) < 40:
+            time.sleep(0.25)
+            seen.append(self.resident())
+            if len(seen) > 4 and max(seen[-5:]) - min(seen[-5:]) < 0.01 * seen[-1]:
+                break
+        return seen[-1]
+
+    def memory_per_connection(self, count):
+        """Resident bytes that each of `count` silent connections adds."""
+        before = self.settled()
+        holder = subprocess.Popen(self.load_command({"mode": "hold", "connections": count}), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            if not holder.stdout.readline():
+                raise self.failure(holder.stderr.read())
+            after = self.settled()
+            if holder.poll() is not None:
+                raise self.failure(holder.stderr.read())
+            return (after - before) / count
+        finally:
+            holder.stdin.close()
+            end(holder)
+            holder.stdout.close()
+            holder.stderr.close()
+
+
+def codec_times(tools, name):
+    """Nanoseconds of JSON decode and encode of state.json, of node, painda or cjson."""
+    app = HERE / "apps" / "json.lua"
+    command = {"node": [tools.node, HERE / "peers" / "json.mjs", HERE / "state.json"],
+               "painda": [tools.painda, "run", app], "cjson": ["luajit", app]}[name]
+    if not os.access(command[0], os.X_OK) and not shutil.which(command[0]):
+        raise Failure(f"{name}: {command[0]} is not there")
+    environment = {**os.environ, "BENCH_STATE": str(HERE / "state.json")}
+    try:
+        done = subprocess.run(pinned(tools.server_core, command), capture_output=True, text=True, timeout=60, cwd=ROOT,
+                              env=environment, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{name} did not end its JSON run within a minute") from None
+    answer = re.search(r"^\{.*\}$", done.stdout, re.MULTILINE)
+    if done.returncode or not answer:
+        raise Failure(f"{name}: {last_line(done.stderr, f'no figures, exit code {done.returncode}')}")
+    return json.loads(answer.group(0))
