@@ -3,6 +3,7 @@
 #define PP_NET_LOOP_INTERNAL_H
 
 #include "net/loop.h"
+#include "net/loop_task.h"
 
 #include <stddef.h>
 #include <uv.h>
@@ -11,13 +12,6 @@
 
 struct lws_context;
 struct pp_conn;
-
-/* Called once at the end of the turn it was queued in. Embedded in its owner. */
-struct pp_turn_task {
-    struct pp_turn_task *next;
-    bool queued;
-    void (*run)(struct pp_turn_task *task);
-};
 
 struct pp_loop {
     uv_loop_t uv;
@@ -36,8 +30,5 @@ struct pp_loop {
     unsigned char rx[PP_LOOP_BUFFER]; /* what a readable connection reads into */
     unsigned char tx[PP_LOOP_BUFFER]; /* where small packets are gathered for one write */
 };
-
-/* Queues `task` for the end of this turn; a queued one stays where it is. Tasks may queue tasks. */
-void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task);
 
 #endif

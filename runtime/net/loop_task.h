@@ -1,0 +1,19 @@
+/* Work for the end of a loop turn: see net/loop.h. */
+#ifndef PP_NET_LOOP_TASK_H
+#define PP_NET_LOOP_TASK_H
+
+#include <stdbool.h>
+
+struct pp_loop;
+
+/* Called once at the end of the turn it was queued in. Embedded in its owner. */
+struct pp_turn_task {
+    struct pp_turn_task *next;
+    bool queued;
+    void (*run)(struct pp_turn_task *task);
+};
+
+/* Queues `task` for the end of this turn; a queued one stays where it is. Tasks may queue tasks. */
+void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task);
+
+#endif

@@ -1,0 +1,131 @@
+/* Tasks: coroutines from a pool, resumed protected, anchored in the registry under their own address while they live. */
+#include "script/call.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "script/vm_internal.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+static const char wait_mark; /* what a waiting task yields, so that a stray coroutine.yield is told from it */
+
+static void anchor(lua_State *L, lua_State *task)
+{
+    lua_pushlightuserdata(L, task);
+    lua_insert(L, -2); /* stack now: key, thread */
+    lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+static void let_go(struct pp_vm *vm, lua_State *task)
+{
+    lua_pushnil(vm->L);
+    anchor(vm->L, task);
+}
+
+lua_State *pp_call_begin(struct pp_vm *vm)
+{
+    if (vm->pool_count > 0)
+        return vm->pool[--vm->pool_count];
+    lua_State *task = lua_newthread(vm->L);
+    anchor(vm->L, task);
+    return task;
+}
+
+static void finish(struct pp_vm *vm, lua_State *task)
+{
+    lua_settop(task, 0);
+    if (vm->pool_count < PP_POOL_MAX)
+        vm->pool[vm->pool_count++] = task;
+    else
+        let_go(vm, task);
+}
+
+/* Hands the failed task to the reporting function, which is itself called as a task; where that fails, the plain text has to
+ * do. [task: -1] */
+static void report(struct pp_vm *vm, lua_State *task, const char *what)
+{
+    vm->errors++;
+    if (vm->on_error == LUA_NOREF || what == NULL) {
+        const char *text = lua_tostring(task, -1);
+        pp_log(PP_LOG_ERROR, "%s: %s", what ? what : "error handler", text ? text : "(an error that is not a string)");
+        return;
+    }
+    lua_State *reporter = pp_call_begin(vm);
+    lua_rawgeti(reporter, LUA_REGISTRYINDEX, vm->on_error);
+    lua_pushthread(task);
+    lua_xmove(task, reporter, 1);
+    lua_xmove(task, reporter, 1);
+    lua_pushstring(reporter, what);
+    pp_call_run(vm, reporter, 3, NULL);
+}
+
+static bool yielded_properly(lua_State *task)
+{
+    return lua_gettop(task) > 0 && lua_touserdata(task, -1) == &wait_mark;
+}
+
+bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
+{
+    const char *outer = vm->running;
+    vm->running = what;
+    int status = lua_resume(task, nargs);
+    vm->running = outer;
+    if (status == 0) {
+        finish(vm, task);
+        return true;
+    }
+    if (status == LUA_YIELD && yielded_properly(task)) {
+        lua_settop(task, 0);
+        vm->tasks_waiting++;
+        return true;
+    }
+    if (status == LUA_YIELD)
+        lua_pushliteral(task, "a handler called coroutine.yield outside of a coroutine of its own: nobody would resume it "
+                              "(to wait, use painda.sleep or another call that waits)");
+    report(vm, task, what);
+    let_go(vm, task);
+    return false;
+}
+
+static bool is_task(lua_State *L)
+{
+    lua_pushlightuserdata(L, L);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    bool is = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+int pp_call_wait(lua_State *L)
+{
+    if (!is_task(L))
+        return luaL_error(L, "this call waits, which only a handler or a task of painda.spawn can do, not a coroutine that "
+                             "the application made itself");
+    lua_pushlightuserdata(L, (void *)&wait_mark);
+    return lua_yield(L, 1);
+}
+
+static void resume_woken(struct pp_turn_task *turn)
+{
+    struct pp_vm *vm = (struct pp_vm *)((char *)turn - offsetof(struct pp_vm, resume));
+    /* Those that are woken meanwhile have their turn in this loop too: the array may move. */
+    for (size_t i = 0; i < vm->woken_count; i++) {
+        struct pp_woken woken = vm->woken[i];
+        vm->tasks_waiting--;
+        pp_call_run(vm, woken.task, woken.nargs, "task");
+    }
+    vm->woken_count = 0;
+}
+
+void pp_call_wake(struct pp_vm *vm, lua_State *task, lua_State *from, int n)
+{
+    if (vm->woken_count == vm->woken_cap) {
+        vm->woken_cap = vm->woken_cap ? vm->woken_cap * 2 : 16;
+        vm->woken = pp_realloc(vm->woken, vm->woken_cap * sizeof *vm->woken);
+    }
+    lua_xmove(from, task, n);
+    vm->woken[vm->woken_count++] = (struct pp_woken){task, n};
+    vm->resume.run = resume_woken;
+    pp_loop_at_turn_end(vm->loop, &vm->resume);
+}
