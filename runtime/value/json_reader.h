@@ -135,7 +135,7 @@ PP_JSON_INLINE enum pp_json_token pp_json_read_number(struct pp_json_reader *rea
     reader->span = at;
     reader->span_len = (size_t)(end - at);
     /* Below 10^308 there is no need to convert in order to know that it is finite. */
-    if ((int64_t)reader->decimal.count + reader->decimal.exponent > 308 && reader->decimal.digits != 0 &&
+    if ((int64_t)reader->decimal.count + reader->decimal.exponent > 308 &&
         __builtin_isinf(pp_json_number_parse(at, reader->span_len)))
         return pp_json_fail(reader, at, "number out of range");
     reader->at = end;

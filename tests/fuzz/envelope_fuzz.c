@@ -1,0 +1,124 @@
+/* The envelope scanner, with jansson as the oracle: what it accepts, jansson accepts with the same four fields; what it
+ * refuses is refused by jansson or breaks a rule of the envelope. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "wire/envelope.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define LOAD (JSON_DECODE_ANY | JSON_ALLOW_NUL)
+
+static void expect(bool truth, const char *what)
+{
+    if (truth)
+        return;
+    fprintf(stderr, "envelope_fuzz: %s\n", what);
+    abort();
+}
+
+static bool is_string(const json_t *value, const char *text, size_t len)
+{
+    return json_is_string(value) && json_string_length(value) == len &&
+           memcmp(json_string_value(value), text, len) == 0;
+}
+
+static int depth(const json_t *value)
+{
+    int deepest = 0, below;
+    size_t i;
+    const char *key;
+    json_t *item;
+    if (!json_is_array(value) && !json_is_object(value))
+        return 0;
+    for (i = 0; i < json_array_size(value); i++)
+        if ((below = depth(json_array_get(value, i))) > deepest)
+            deepest = below;
+    json_object_foreach((json_t *)(uintptr_t)value, key, item)
+    {
+        if ((below = depth(item)) > deepest)
+            deepest = below;
+    }
+    return deepest + 1;
+}
+
+static bool is_ack_id(const json_t *value)
+{
+    double number = json_number_value(value);
+    return json_is_number(value) && number >= 1 && number <= 9007199254740992.0 && number == (double)(uint64_t)number;
+}
+
+/* Whether the rules allow this text, which jansson has read without finding a key twice. */
+static bool is_envelope(const json_t *root)
+{
+    const json_t *type = json_object_get(root, "type"), *ns = json_object_get(root, "__ns");
+    const json_t *ack_id = json_object_get(root, "__ackId");
+    return json_is_string(type) && json_string_length(type) > 0 && (ns == NULL || json_is_string(ns)) &&
+           (ack_id == NULL || is_ack_id(ack_id)) && depth(root) <= 64;
+}
+
+static void check_fields(const json_t *root, const struct pp_envelope *found)
+{
+    const json_t *payload = json_object_get(root, "payload"), *ns = json_object_get(root, "__ns");
+    const json_t *ack_id = json_object_get(root, "__ackId");
+    expect(is_string(json_object_get(root, "type"), found->type, found->type_len), "another type");
+    expect((ns == NULL) == (found->ns == NULL), "__ns appeared or vanished");
+    expect(ns == NULL || is_string(ns, found->ns, found->ns_len), "another __ns");
+    expect(found->ack_id == (ack_id == NULL ? 0 : (uint64_t)json_number_value(ack_id)), "another __ackId");
+    expect((payload == NULL) == (found->payload == NULL), "the payload appeared or vanished");
+    if (payload != NULL) {
+        json_t *again = json_loadb(found->payload, found->payload_len, LOAD, NULL);
+        expect(again != NULL && json_equal(payload, again), "another payload");
+        json_decref(again);
+    }
+}
+
+/* What was found, written as an envelope again, is found again. */
+static void check_again(const struct pp_envelope *found)
+{
+    struct pp_buf out = {0};
+    struct pp_envelope again;
+    expect(pp_envelope_begin(&out, found->type, found->type_len), "an accepted type is refused for writing");
+    if (found->payload == NULL)
+        pp_buf_append(&out, "null", 4);
+    else
+        pp_buf_append(&out, found->payload, found->payload_len);
+    expect(pp_envelope_end(&out, found->ns, found->ns_len, found->ack_id), "an accepted __ns is refused for writing");
+    expect(pp_envelope_scan(out.data, out.len, &again) == 0, "what was written is refused");
+    expect(again.type_len == found->type_len && memcmp(again.type, found->type, found->type_len) == 0, "type changed");
+    expect(again.ns_len == found->ns_len && again.ack_id == found->ack_id, "__ns or __ackId changed");
+    pp_buf_destroy(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pp_envelope found;
+    char *text = malloc(size > 0 ? size : 1);
+    if (size > 0)
+        memcpy(text, data, size);
+    int status = pp_envelope_scan(text, size, &found);
+    expect((status == 0) == (found.error == NULL) && found.offset <= size, "an error without a reason");
+    json_error_t error;
+    json_t *root = json_loadb((const char *)data, size, LOAD | (status == 0 ? 0 : JSON_REJECT_DUPLICATES), &error);
+    if (status != 0) {
+        expect(found.type == NULL && found.payload == NULL, "a refused envelope holds spans");
+        /* Jansson swallows a NUL byte behind a number. */
+        bool nul = size > 0 && memchr(data, '\0', size) != NULL;
+        expect(root == NULL || nul || !is_envelope(root), "refused, but it is an envelope");
+    } else {
+        bool janssons_own = root == NULL && (strstr(error.text, "integer") != NULL ||
+                                             json_error_code(&error) == json_error_null_byte_in_key);
+        expect(root != NULL || janssons_own, "accepted, but jansson refuses it");
+        if (root != NULL)
+            check_fields(root, &found);
+        check_again(&found);
+    }
+    json_decref(root);
+    free(text);
+    return 0;
+}
