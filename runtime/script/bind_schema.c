@@ -1,7 +1,9 @@
 /* painda.core.schema: serializers and registries as Lua objects.
  *
- * A serializer's userdata owns the Lua references that its records carry; a registry's environment table holds every
- * serializer registered with it, so they live as long as the registry. */
+ * A serializer's userdata owns the references to field names that its records carry, and its environment table holds
+ * the upgrade function (not the Lua registry: that function may well reach the PPSchemaRegistry, which could then never
+ * be collected). A registry's environment holds every serializer registered with it, so they live as long as the
+ * registry. */
 #include "script/lua_schema.h"
 #include "script/schema_fields.h"
 
@@ -72,13 +74,18 @@ static uint16_t take_id(lua_State *L)
     return id;
 }
 
-/* [-0, +1] The userdata, empty, so that it owns whatever is put into it. */
+/* [-0, +1] The userdata, empty, so that it owns whatever is put into it; found again by its serializer's address. */
 static struct serializer_box *push_serializer(lua_State *L, enum pp_serializer_kind kind, uint16_t id)
 {
     struct serializer_box *box = lua_newuserdata(L, sizeof(*box));
     box->serializer = pp_serializer_new(kind, id, NULL, NULL);
     luaL_getmetatable(L, SERIALIZER);
     lua_setmetatable(L, -2);
+    lua_getfield(L, LUA_REGISTRYINDEX, PP_LUA_SERIALIZERS);
+    lua_pushlightuserdata(L, box->serializer);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
     return box;
 }
 
@@ -100,12 +107,13 @@ static void read_previous(lua_State *L, int index, struct pp_serializer *seriali
     }
 }
 
-/* Reads the options at `index` (nil is none) into the serializer: { upgrade = function, previous = … }. */
+/* Reads the options at `index` (nil is none), { upgrade = function, previous = … }, into the serializer on top. */
 static void read_options(lua_State *L, int index, struct pp_serializer *serializer, const char *who)
 {
     static const char *const with_previous[] = {"upgrade", "previous", NULL};
     static const char *const only_upgrade[] = {"upgrade", NULL};
     char reason[REASON];
+    int top = lua_gettop(L);
     if (lua_isnoneornil(L, index))
         return;
     if (lua_type(L, index) != LUA_TTABLE)
@@ -113,20 +121,20 @@ static void read_options(lua_State *L, int index, struct pp_serializer *serializ
     const char *const *known = serializer->kind == PP_STRUCT ? with_previous : only_upgrade;
     if (!pp_lua_known_keys(L, index, known, reason, sizeof(reason)))
         luaL_error(L, "%s: options: %s", who, reason);
+    lua_createtable(L, 1, 0);
     lua_getfield(L, index, "previous");
-    lua_getfield(L, index, "upgrade"); /* stack: … previous, upgrade */
-    int top = lua_gettop(L);
-    if (!lua_isnil(L, top - 1) && lua_isnil(L, top))
+    lua_getfield(L, index, "upgrade"); /* stack: … serializer, environment, previous, upgrade */
+    if (!lua_isnil(L, -2) && lua_isnil(L, -1))
         luaL_error(L, "%s: options.previous is of use only together with options.upgrade", who);
-    if (!lua_isnil(L, top - 1))
-        read_previous(L, top - 1, serializer, who);
-    if (!lua_isnil(L, top) && !lua_isfunction(L, top))
-        luaL_error(L, "%s: options.upgrade is a function(fromVersion, value), got %s", who, luaL_typename(L, top));
-    if (lua_isnil(L, top))
-        lua_pop(L, 1);
-    else
-        serializer->tag = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pop(L, 1);
+    if (!lua_isnil(L, -2))
+        read_previous(L, top + 2, serializer, who);
+    if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
+        luaL_error(L, "%s: options.upgrade is a function(fromVersion, value), got %s", who, luaL_typename(L, -1));
+    serializer->can_upgrade = !lua_isnil(L, -1);
+    lua_rawseti(L, top + 1, 1);
+    lua_pushvalue(L, top + 1);
+    lua_setfenv(L, top);
+    lua_settop(L, top);
 }
 
 static int struct_serializer(lua_State *L)
@@ -188,9 +196,8 @@ static int serializer_gc(lua_State *L)
     pp_lua_fields_forget(L, serializer->record);
     for (struct pp_layout *layout = serializer->previous; layout; layout = layout->next)
         pp_lua_fields_forget(L, layout->record);
-    luaL_unref(L, LUA_REGISTRYINDEX, serializer->tag);
-    serializer->tag = LUA_NOREF;
     pp_serializer_unref(serializer);
+    box->serializer = NULL;
     return 0;
 }
 
@@ -221,6 +228,8 @@ static struct registry_box *check_box(lua_State *L, const char *method)
     struct registry_box *box = test_box(L, 1, REGISTRY);
     if (box == NULL)
         luaL_error(L, "call it as registry:%s(…), with a colon", method);
+    else if (box->registry == NULL)
+        luaL_error(L, "%s: the registry was collected", method);
     return box;
 }
 
@@ -247,7 +256,7 @@ static int registry_register(lua_State *L)
     }
     lua_settop(L, 3);
     struct serializer_box *given = test_box(L, 3, SERIALIZER);
-    if (given == NULL)
+    if (given == NULL || given->serializer == NULL)
         return luaL_error(L, "register \"%s\": a serializer is expected (structSerializer, jsonSerializer, …), got %s",
                           name, luaL_typename(L, 3));
     if (!pp_registry_add(box->registry, name, len, version, given->serializer, reason, sizeof(reason)))
@@ -363,6 +372,17 @@ static void make_metatables(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* The userdata of each living serializer by its address; the collector takes the entries of the dead. */
+static void make_index(lua_State *L)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, PP_LUA_SERIALIZERS);
+}
+
 int pp_bind_schema(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -375,6 +395,7 @@ int pp_bind_schema(lua_State *L)
         {NULL, NULL},
     };
     make_metatables(L);
+    make_index(L);
     lua_newtable(L);
     luaL_register(L, NULL, functions);
     return 1;

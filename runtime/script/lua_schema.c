@@ -357,20 +357,39 @@ static bool decode_previous(lua_State *L, const struct pp_serializer *serializer
     return true;
 }
 
+/* [-0, +1] The function, or nil where the collector has taken it (a finaliser may still decode). */
+static void push_upgrade(lua_State *L, struct pp_serializer *serializer)
+{
+    int top = lua_gettop(L);
+    lua_getfield(L, LUA_REGISTRYINDEX, PP_LUA_SERIALIZERS);
+    lua_pushlightuserdata(L, serializer);
+    lua_rawget(L, -2);
+    if (lua_isuserdata(L, -1)) {
+        lua_getfenv(L, -1);
+        lua_rawgeti(L, -1, 1);
+    }
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+}
+
 static bool upgrade(lua_State *L, const struct pp_schema *schema, uint16_t version, const void *payload, size_t len,
                     char *error)
 {
-    if (schema->serializer->tag < 0) {
+    if (!schema->serializer->can_upgrade) {
         snprintf(error, REASON, "version %u was sent, version %u is registered and can't upgrade it", version,
                  schema->version);
         return false;
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, schema->serializer->tag);
+    push_upgrade(L, schema->serializer);
     lua_pushinteger(L, version);
     if (!decode_previous(L, schema->serializer, version, payload, len, error))
         return false;
     int status = lua_pcall(L, 2, 1, 0);
     if (status != 0) {
+        if (lua_type(L, -1) == LUA_TTABLE) { /* painda.Error */
+            lua_pushliteral(L, "message");
+            lua_rawget(L, -2);
+        }
         const char *message = lua_tostring(L, -1);
         snprintf(error, REASON, "upgrade from version %u raised: %s", version, message ? message : "an error");
         return false;

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where the Lua registry has the table of serializers by address: see bind_schema.c. */
+#define PP_LUA_SERIALIZERS "painda.serializers"
+
 /* [-0, +1] The module painda.core.schema: { PPSchemaRegistry, structSerializer, jsonSerializer, stringSerializer,
  * bufferSerializer, mixedSerializer }. */
 int pp_bind_schema(lua_State *L);
@@ -29,7 +32,8 @@ bool pp_lua_schema_encode(lua_State *L, const struct pp_schema *schema, int inde
 
 /* [-0, +1] Pushes the value and returns 1, or pushes nothing and returns 0 with a sentence in `error`. `version` is the
  * frame's: 0 and the schema's own are read as they are, any other goes through the serializer's upgrade, called
- * protected; it can't yield. */
+ * protected; it can't wait. What upgrade raised stands in `error` too: it is for the log, a peer need not see the
+ * script's paths. */
 int pp_lua_schema_decode(lua_State *L, const struct pp_schema *schema, uint16_t version, const void *payload,
                          size_t len, char *error, size_t error_size);
 

@@ -26,7 +26,6 @@ struct pp_serializer *pp_serializer_new(enum pp_serializer_kind kind, uint16_t i
     serializer->refs = 1;
     serializer->record = record;
     serializer->binary_field = binary_field;
-    serializer->tag = -1;
     return serializer;
 }
 

@@ -37,7 +37,7 @@ struct pp_serializer {
     struct pp_record *record;   /* PP_STRUCT */
     struct pp_layout *previous; /* PP_STRUCT */
     char *binary_field;         /* PP_MIXED */
-    int tag;                    /* the script layer's: a reference to the upgrade function. -1 at first */
+    bool can_upgrade;           /* the script layer's: it has a function for payloads of other versions */
 };
 
 struct pp_schema {
