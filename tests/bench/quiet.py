@@ -6,7 +6,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 KTHREADD = 2  # the parent of the kernel's own threads, which work for us too
 DISTURBED = 0.04  # of one core
-ATTEMPTS = 4
+ATTEMPTS = 3
 
 
 def others_seconds():
