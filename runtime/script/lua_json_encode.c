@@ -143,12 +143,13 @@ static int count_sequence(struct encoder *e, int table)
     }
     if (max == (double)count)
         return count;
-    e->depth--;
-    if (strings)
-        fail(e, "the table mixes number keys with string keys; use one kind, or tostring() the numbers");
-    else
-        fail(e,
-             "the table's number keys are not 1..n without gaps; fill the gaps with painda.null, or use string keys");
+    const char *reason =
+        "the table's number keys are not 1..n without gaps; fill the gaps with painda.null, or use string keys";
+    if (others)
+        reason = "the table has a key that is neither a string nor a number";
+    else if (strings)
+        reason = "the table mixes number keys with string keys; use one kind, or tostring() the numbers";
+    fail_at(e, e->depth - 1, reason);
     return -1;
 }
 
