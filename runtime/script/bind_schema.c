@@ -375,6 +375,11 @@ static void make_metatables(lua_State *L)
 /* The userdata of each living serializer by its address; the collector takes the entries of the dead. */
 static void make_index(lua_State *L)
 {
+    lua_getfield(L, LUA_REGISTRYINDEX, PP_LUA_SERIALIZERS);
+    bool there = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (there)
+        return;
     lua_newtable(L);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "v");

@@ -107,7 +107,10 @@ static void describe(void *self, char *out, size_t size)
         snprintf(out, size, "nothing");
         break;
     case LUA_TNUMBER:
-        snprintf(out, size, "%.16g", lua_tonumber(L, -1));
+        if (lua_tonumber(L, -1) != lua_tonumber(L, -1))
+            snprintf(out, size, "NaN");
+        else
+            snprintf(out, size, "%.16g", lua_tonumber(L, -1));
         break;
     case LUA_TBOOLEAN:
         snprintf(out, size, lua_toboolean(L, -1) ? "true" : "false");

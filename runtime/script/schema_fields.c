@@ -22,10 +22,12 @@ static void push_member(lua_State *L, int index, const char *key)
     lua_rawget(L, index - 1);
 }
 
-/* The reason so far, with where it was found put in front. */
+/* The reason so far, with where it was found put in front, as long as there is room for both. */
 static void locate(struct parser *p, const char *where)
 {
     char reason[256];
+    if (strlen(where) + strlen(p->error) + 3 > sizeof(reason))
+        return;
     snprintf(reason, sizeof(reason), "%s", p->error);
     snprintf(p->error, p->error_size, "%s: %s", where, reason);
 }
