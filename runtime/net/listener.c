@@ -36,8 +36,7 @@ struct pp_listener {
     char *unix_path;
     const struct pp_listener_ops *ws_ops;
     void *ws_owner;
-    const struct pp_http_ops *http_ops;
-    void *http_owner;
+    struct pp_http *http;
     uint32_t handshake_timeout, max_pending_per_ip;
     struct pp_map pending_per_ip;  /* address → count */
     struct pending *pendings;      /* every connection that libwebsockets holds for this listener */
@@ -214,10 +213,10 @@ static int on_http(struct pp_listener *listener, struct pending *pending, struct
     if (reason == LWS_CALLBACK_HTTP) {
         pp_loop_timer_stop(listener->loop, &pending->timeout);
         count_off(pending);
-        if (listener->http_ops == NULL)
+        if (listener->http == NULL)
             return refuse(wsi, 426);
     }
-    return pp_http_event(listener->http_ops, listener->http_owner, wsi, reason, &pending->http, in, len);
+    return pp_http_event(listener->http, wsi, reason, &pending->http, in, len);
 }
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
@@ -390,10 +389,9 @@ void pp_listener_set_ws(struct pp_listener *listener, const struct pp_listener_o
     listener->ws_owner = owner;
 }
 
-void pp_listener_set_http(struct pp_listener *listener, const struct pp_http_ops *ops, void *owner)
+void pp_listener_set_http(struct pp_listener *listener, struct pp_http *http)
 {
-    listener->http_ops = ops;
-    listener->http_owner = owner;
+    listener->http = http;
 }
 
 int pp_listener_port(const struct pp_listener *listener)
@@ -419,7 +417,7 @@ void pp_listener_delete(struct pp_listener *listener)
 {
     pp_listener_stop(listener);
     listener->ws_ops = NULL;
-    listener->http_ops = NULL;
+    listener->http = NULL;
     /* Ending a wsi here and now takes its pending off the list. */
     for (struct pending *pending = listener->pendings, *next; pending != NULL; pending = next) {
         next = pending->next;

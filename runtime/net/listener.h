@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-struct pp_http_ops;
+struct pp_http;
 struct pp_listener;
 struct pp_loop;
 
@@ -35,7 +35,7 @@ struct pp_listener *pp_listener_open(struct pp_loop *loop, const struct pp_liste
 void pp_listener_set_ws(struct pp_listener *listener, const struct pp_listener_ops *ops, void *owner);
 
 /* Who answers HTTP requests; NULL: every request gets 426 Upgrade Required. May change at any time. */
-void pp_listener_set_http(struct pp_listener *listener, const struct pp_http_ops *ops, void *owner);
+void pp_listener_set_http(struct pp_listener *listener, struct pp_http *http);
 
 int pp_listener_port(const struct pp_listener *listener); /* 0 for a Unix socket */
 
