@@ -1,4 +1,4 @@
-// What the end-to-end tests in Node.js share: a server process, Painda frames by hand, npm's `ws` as the peer, Chromium.
+// What the end-to-end tests in Node.js share: a server process, frames by hand, npm's `ws` as the peer, Chromium.
 //
 //   const server = await startServer("examples/hello/app.lua");      // a free port, read from the server's log
 //   const peer = await connect(server);
@@ -28,7 +28,7 @@ const MODES = { chat: 0, media: 1, gaming: 2, voice: 3 };
 
 /** The JSON envelope as text: what a text message holds. */
 export function envelope(type, payload = null, { ns, ackId } = {}) {
-  return JSON.stringify({ type, payload, ...(ns === undefined ? {} : { __ns: ns }), ...(ackId === undefined ? {} : { __ackId: ackId }) });
+  return JSON.stringify({ type, payload, __ns: ns, __ackId: ackId }); // what is undefined is left out
 }
 
 /** One whole JSON frame. */
@@ -49,19 +49,21 @@ export function rawFrame(body, { flags = 0, compress = false, typeId = 0, schema
   return Buffer.concat([header, bytes]);
 }
 
-/** The frames of one WebSocket message: {flags, typeId, schemaVersion, body} and, for JSON, {type, payload, __ns, __ackId}. */
+/** The frames of one WebSocket message: {flags, typeId, schemaVersion, body} and, for JSON, the envelope's fields. */
 export function parseFrames(data) {
   const frames = [];
   for (let at = 0; at < data.length; ) {
     if (data.length - at < HEADER_SIZE) throw new Error(`${data.length - at} bytes are too few for a header`);
-    if (data.readUInt32BE(at) !== MAGIC || data.readUInt16BE(at + 4) !== VERSION) throw new Error("wrong magic or version");
+    const known = data.readUInt32BE(at) === MAGIC && data.readUInt16BE(at + 4) === VERSION;
+    if (!known) throw new Error("wrong magic or version");
     const flags = data.readUInt16BE(at + 6);
     const end = at + HEADER_SIZE + data.readUInt32BE(at + 8);
     if (end > data.length) throw new Error("the header promises more bytes than there are");
     const sent = data.subarray(at + HEADER_SIZE, end);
     const body = flags & COMPRESSED ? zlib.inflateSync(sent) : sent;
     const typeId = data.readUInt16BE(at + 12);
-    frames.push({ flags, typeId, schemaVersion: data.readUInt16BE(at + 14), body, ...(typeId === 0 ? JSON.parse(body) : {}) });
+    const schemaVersion = data.readUInt16BE(at + 14);
+    frames.push({ flags, typeId, schemaVersion, body, ...(typeId === 0 ? JSON.parse(body) : {}) });
     at = end;
   }
   return frames;
@@ -85,7 +87,7 @@ export function soon(promise, what, patience = PATIENCE) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** `painda run APP` on a free port. `app` is a path, or Lua source (anything with a newline), which gets a file of its own. */
+/** `painda run APP` on a free port. `app` is a path, or Lua source (anything with a newline) for a file of its own. */
 export async function startServer(app, { args = [], env = {} } = {}) {
   const scratch = mkdtempSync(path.join(tmpdir(), "painda-test-"));
   let file = app;
@@ -139,7 +141,9 @@ export async function connect(server, where = "/", options = {}) {
   const socket = new WebSocket(server.url(where), { perMessageDeflate: false, ...options });
   const queue = [];
   let wake = () => {};
-  const closed = new Promise((resolve) => socket.once("close", (code, reason) => resolve({ code, reason: String(reason) })));
+  const closed = new Promise((resolve) => {
+    socket.once("close", (code, reason) => resolve({ code, reason: String(reason) }));
+  });
   socket.on("message", (data, binary) => {
     queue.push(binary ? data : String(data));
     wake();

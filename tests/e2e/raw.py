@@ -37,7 +37,8 @@ def mask_bytes(payload, mask):
 
 
 def handshake_request(path="/", host="127.0.0.1", key="dGhlIHNhbXBsZSBub25jZQ==", drop=(), **headers):
-    """The bytes of an upgrade request. Keywords replace or add headers (Sec_WebSocket_Version="8"), drop= leaves some out."""
+    """The bytes of an upgrade request. Keywords replace or add headers (Sec_WebSocket_Version="8"), drop= names those to
+    leave out."""
     fields = {
         "Host": host, "Upgrade": "websocket", "Connection": "Upgrade",
         "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13",
@@ -121,9 +122,11 @@ class RawSocket:
 
 
 class WebSocket(RawSocket):
-    """A connection after a handshake made by hand. query= goes into the path, other keywords into the request's headers."""
+    """A connection after a handshake made by hand. query= goes into the path, other keywords into the headers."""
 
-    def __init__(self, server=None, path="/", *, query=None, address=None, unix=None, tls=None, timeout=PATIENCE, **headers):
+    def __init__(
+        self, server=None, path="/", *, query=None, address=None, unix=None, tls=None, timeout=PATIENCE, **headers
+    ):
         super().__init__(server, address=address, unix=unix, tls=tls, timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
         target = path + (f"?{urlencode(query)}" if query else "")
@@ -133,7 +136,8 @@ class WebSocket(RawSocket):
         if self.status != 101:
             self.close()
             raise AssertionError(f"no upgrade: {self.response}")
-        accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+        digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+        accept = base64.b64encode(digest).decode()
         assert re.search(rf"(?im)^sec-websocket-accept: {re.escape(accept)}\r$", self.response), self.response
 
     def send(self, message, **options):
@@ -194,7 +198,7 @@ class WebSocket(RawSocket):
                 return body
 
     def expect_close(self):
-        """Reads to the close frame, past whatever comes before it; returns (code, reason). (None, "") for a bare end."""
+        """Reads past everything to the close frame; returns (code, reason), or (None, "") for a bare end."""
         try:
             while True:
                 self.receive()

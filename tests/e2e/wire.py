@@ -1,4 +1,4 @@
-"""Painda frames by hand, from the protocol's description alone: build them right, build them wrong, read them strictly."""
+"""Painda frames by hand, from the protocol's description alone: built right, built wrong, read strictly."""
 import json
 import struct
 import zlib
