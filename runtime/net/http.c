@@ -1,13 +1,15 @@
 /* Requests: from libwebsockets' callbacks to one whole request, and what ends it. */
+#define _GNU_SOURCE /* strcasestr */
 #include "net/http.h"
 
 #include "base/memory.h"
 #include "net/http_internal.h"
 #include "net/http_syntax.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
 #define WATCH_MS 250
 
@@ -152,24 +154,21 @@ static int read_length(struct pp_http_request *request)
 {
     struct lws *wsi = request->wsi;
     char text[32];
+    /* After these methods libwebsockets reads a body, whether a length was given or not. */
+    bool awaited = strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0 ||
+                   strcmp(request->method, "PATCH") == 0;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
-        request->unread = true;
+        request->unread = awaited;
         return HTTP_STATUS_NOT_IMPLEMENTED;
     }
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0) {
-        request->unread = true;
         if (lws_hdr_copy(wsi, text, sizeof text - 1, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0 ||
             !pp_http_length(text, &request->expected))
             return HTTP_STATUS_BAD_REQUEST;
-        if (request->expected > request->http->max_body)
-            return HTTP_STATUS_REQ_ENTITY_TOO_LARGE;
-        request->unread = false;
-        return 0;
+        request->unread = request->expected > request->http->max_body;
+        return request->unread ? HTTP_STATUS_REQ_ENTITY_TOO_LARGE : 0;
     }
-    /* No length is no body, but libwebsockets goes on to read one after these methods: such a connection can't be kept.
-     */
-    bool awaited = strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0 ||
-                   strcmp(request->method, "PATCH") == 0;
+    /* No length is no body, but then the connection can't be kept. */
     request->last = request->last || awaited;
     return 0;
 }

@@ -22,10 +22,11 @@ struct found {
 static bool look_up(const char *root, const char *path, struct found *found)
 {
     char real_root[PATH_MAX], asked[PATH_MAX];
-    if (realpath(root, real_root) == NULL || strlen(real_root) + strlen(path) + 2 > sizeof asked)
+    if (realpath(root, real_root) == NULL)
         return false;
     size_t len = strlen(real_root);
-    snprintf(asked, sizeof asked, "%s/%s", real_root, path);
+    if (snprintf(asked, sizeof asked, "%s/%s", real_root, path) >= (int)sizeof asked)
+        return false;
     if (realpath(asked, found->path) == NULL || strncmp(found->path, real_root, len) != 0)
         return false;
     bool inside = found->path[len] == '/' || found->path[len] == '\0' || len == 1; /* a root of "/" ends in its slash */
