@@ -1,7 +1,8 @@
-/* The Lua stack as source and sink of the struct codec, and the other kinds of serializer. */
+/* Payloads of every kind of serializer from Lua values and back, and the upgrade of other versions. */
 #include "script/lua_schema.h"
 
 #include "script/lua_json.h"
+#include "script/lua_struct.h"
 #include "wire/bytes.h"
 #include "wire/schema_codec.h"
 
@@ -9,192 +10,22 @@
 #include <stdio.h>
 
 #define REASON 256 /* a message without the schema's name */
-#define STACK_PER_STEP 4
 
-/* The source: the current value is the top of the stack. */
-
-static bool is_record(void *self)
+/* Room for what decoding or encoding pushes. */
+static bool make_room(lua_State *L, const struct pp_record *record, char *reason)
 {
-    return lua_type(self, -1) == LUA_TTABLE;
-}
-
-/* Is the table without keys? [-0, +0] */
-static bool is_empty(lua_State *L)
-{
-    lua_pushnil(L);
-    if (lua_next(L, -2) == 0)
+    unsigned depth = record ? record->depth : 1;
+    if (lua_checkstack(L, (int)(PP_LUA_STRUCT_SLOTS * (depth + 4))))
         return true;
-    lua_pop(L, 2);
+    snprintf(reason, REASON, "the Lua stack is full");
     return false;
 }
 
-static bool is_array(void *self, size_t *count)
+static bool bytes(lua_State *L, const char **out, size_t *len)
 {
-    if (lua_type(self, -1) != LUA_TTABLE)
-        return false;
-    *count = lua_objlen(self, -1);
-    return *count > 0 || is_empty(self);
+    *out = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, len) : NULL;
+    return *out != NULL;
 }
-
-/* [-0, +1] */
-static void field(void *self, const struct pp_field *member)
-{
-    lua_State *L = self;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, member->tag);
-    lua_rawget(L, -2);
-}
-
-/* [-0, +1] */
-static void element(void *self, size_t index)
-{
-    lua_rawgeti(self, -1, (int)index + 1);
-}
-
-static void leave(void *self)
-{
-    lua_settop(self, -2);
-}
-
-static bool number(void *self, double *out)
-{
-    if (lua_type(self, -1) != LUA_TNUMBER)
-        return false;
-    *out = lua_tonumber(self, -1);
-    return true;
-}
-
-static bool boolean(void *self, bool *out)
-{
-    *out = lua_toboolean(self, -1);
-    return lua_type(self, -1) == LUA_TBOOLEAN;
-}
-
-static bool bytes(void *self, const char **out, size_t *len)
-{
-    if (lua_type(self, -1) != LUA_TSTRING)
-        return false;
-    *out = lua_tolstring(self, -1, len);
-    return true;
-}
-
-static void describe_string(lua_State *L, char *out, size_t size)
-{
-    size_t len;
-    const char *text = lua_tolstring(L, -1, &len);
-    size_t shown = len < 32 ? len : 32;
-    while (shown > 0 && shown < len && (text[shown] & 0xC0) == 0x80)
-        shown--;
-    if (pp_text_valid(text, len))
-        snprintf(out, size, "the string \"%.*s%s\"", (int)shown, text, shown < len ? "…" : "");
-    else
-        snprintf(out, size, "a string of %zu bytes that is not UTF-8", len);
-}
-
-static void describe_table(lua_State *L, char *out, size_t size)
-{
-    size_t count = lua_objlen(L, -1);
-    if (count > 0)
-        snprintf(out, size, "a list of %zu", count);
-    else
-        snprintf(out, size, is_empty(L) ? "an empty table" : "a table with keys");
-}
-
-static void describe(void *self, char *out, size_t size)
-{
-    lua_State *L = self;
-    switch (lua_type(L, -1)) {
-    case LUA_TNIL:
-        snprintf(out, size, "nothing");
-        break;
-    case LUA_TNUMBER:
-        if (lua_tonumber(L, -1) != lua_tonumber(L, -1))
-            snprintf(out, size, "NaN");
-        else
-            snprintf(out, size, "%.16g", lua_tonumber(L, -1));
-        break;
-    case LUA_TBOOLEAN:
-        snprintf(out, size, lua_toboolean(L, -1) ? "true" : "false");
-        break;
-    case LUA_TSTRING:
-        describe_string(L, out, size);
-        break;
-    case LUA_TTABLE:
-        describe_table(L, out, size);
-        break;
-    default:
-        snprintf(out, size, "a %s", luaL_typename(L, -1));
-    }
-}
-
-static const struct pp_value_source lua_source = {
-    .is_record = is_record,
-    .is_array = is_array,
-    .field = field,
-    .element = element,
-    .leave = leave,
-    .number = number,
-    .boolean = boolean,
-    .bytes = bytes,
-    .describe = describe,
-};
-
-/* The sink: each value is pushed. */
-
-static void push_number(void *self, double value)
-{
-    lua_pushnumber(self, value);
-}
-
-static void push_boolean(void *self, bool value)
-{
-    lua_pushboolean(self, value);
-}
-
-static void push_bytes(void *self, const char *from, size_t len)
-{
-    lua_pushlstring(self, from, len);
-}
-
-static void push_record(void *self, const struct pp_record *record)
-{
-    lua_createtable(self, 0, (int)record->count);
-}
-
-static void push_key(void *self, const struct pp_field *member)
-{
-    lua_rawgeti(self, LUA_REGISTRYINDEX, member->tag);
-}
-
-/* stack: record, key, value */
-static void set(void *self)
-{
-    lua_rawset(self, -3);
-}
-
-static void push_array(void *self, size_t count)
-{
-    lua_createtable(self, (int)count, 0);
-    lua_getfield(self, LUA_REGISTRYINDEX, PP_LUA_ARRAY);
-    lua_setmetatable(self, -2);
-}
-
-/* stack: array, value */
-static void append(void *self, size_t index)
-{
-    lua_rawseti(self, -2, (int)index + 1);
-}
-
-static const struct pp_value_sink lua_sink = {
-    .number = push_number,
-    .boolean = push_boolean,
-    .string = push_bytes,
-    .bytes = push_bytes,
-    .record = push_record,
-    .key = push_key,
-    .set = set,
-    .array = push_array,
-    .append = append,
-};
 
 /* Encoding: the value is on top of the stack in each of these; what they leave above it, the caller removes. */
 
@@ -208,7 +39,7 @@ static bool encode_bytes(lua_State *L, const struct pp_serializer *serializer, s
         return true;
     }
     char given[96];
-    describe(L, given, sizeof(given));
+    pp_lua_describe(L, given, sizeof(given));
     snprintf(error, REASON, "expected %s, got %s", text ? "UTF-8 text" : "a string of bytes", given);
     return false;
 }
@@ -235,14 +66,14 @@ static bool encode_mixed(lua_State *L, const struct pp_serializer *serializer, s
     size_t len, start = out->len;
     char given[96];
     if (lua_type(L, -1) != LUA_TTABLE) {
-        describe(L, given, sizeof(given));
+        pp_lua_describe(L, given, sizeof(given));
         snprintf(error, REASON, "expected a table with the bytes in \"%s\", got %s", key, given);
         return false;
     }
     lua_pushstring(L, key);
     lua_rawget(L, -2);
     if (!bytes(L, &from, &len)) {
-        describe(L, given, sizeof(given));
+        pp_lua_describe(L, given, sizeof(given));
         snprintf(error, REASON, "%s: expected a string of bytes, got %s", key, given);
         return false;
     }
@@ -264,7 +95,7 @@ static bool encode(lua_State *L, const struct pp_serializer *serializer, struct 
 {
     switch (serializer->kind) {
     case PP_STRUCT:
-        return pp_record_encode(serializer->record, &lua_source, L, out, error, REASON);
+        return pp_record_encode(serializer->record, &pp_lua_source, L, out, error, REASON);
     case PP_JSON:
         return pp_lua_json_encode(L, -1, out, error, REASON);
     case PP_MIXED:
@@ -274,21 +105,13 @@ static bool encode(lua_State *L, const struct pp_serializer *serializer, struct 
     }
 }
 
-static bool make_room(lua_State *L, char *reason)
-{
-    if (lua_checkstack(L, STACK_PER_STEP * (PP_TYPE_DEPTH + 4)))
-        return true;
-    snprintf(reason, REASON, "the Lua stack is full");
-    return false;
-}
-
 bool pp_lua_schema_encode(lua_State *L, const struct pp_schema *schema, int index, struct pp_buf *out, char *error,
                           size_t error_size)
 {
     int top = lua_gettop(L);
     size_t start = out->len;
     char reason[REASON];
-    bool fine = make_room(L, reason);
+    bool fine = make_room(L, schema->serializer->record, reason);
     if (fine) {
         lua_pushvalue(L, index);
         fine = encode(L, schema->serializer, out, reason);
@@ -328,7 +151,7 @@ static bool decode(lua_State *L, const struct pp_serializer *serializer, const v
 {
     switch (serializer->kind) {
     case PP_STRUCT:
-        return pp_record_decode(serializer->record, payload, len, &lua_sink, L, error, REASON);
+        return pp_record_decode(serializer->record, payload, len, &pp_lua_sink, L, error, REASON);
     case PP_JSON:
         return pp_lua_json_decode(L, payload, len, error, REASON);
     case PP_MIXED:
@@ -355,7 +178,7 @@ static bool decode_previous(lua_State *L, const struct pp_serializer *serializer
         return decode(L, serializer, payload, len, error);
     const struct pp_record *layout = pp_serializer_previous(serializer, version);
     if (layout)
-        return pp_record_decode(layout, payload, len, &lua_sink, L, error, REASON);
+        return make_room(L, layout, error) && pp_record_decode(layout, payload, len, &pp_lua_sink, L, error, REASON);
     lua_pushlstring(L, payload, len);
     return true;
 }
@@ -408,7 +231,7 @@ int pp_lua_schema_decode(lua_State *L, const struct pp_schema *schema, uint16_t 
 {
     int top = lua_gettop(L);
     char reason[REASON];
-    bool fine = make_room(L, reason);
+    bool fine = make_room(L, schema->serializer->record, reason);
     if (fine && (version == 0 || version == schema->version))
         fine = decode(L, schema->serializer, payload, len, reason);
     else if (fine)

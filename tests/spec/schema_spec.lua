@@ -63,6 +63,21 @@ describe("a struct schema", function()
     assert.same(value, registry:decode("m", encoded))
   end)
 
+  it("nests as deep as it says", function()
+    local type, value = "uint8", 7
+    for _ = 1, 14 do
+      type, value = { { name = "inner", type = type } }, { inner = value }
+      assert.same(value, (struct { name = "inner", type = type }):decode("m", "\7").inner)
+    end
+    local lists, of = { 1 }, "uint8"
+    for _ = 1, 14 do
+      lists, of = { lists }, { type = "array", of = of }
+    end
+    local registry = struct { name = "lists", type = "array", of = of }
+    local encoded = assert(registry:encode("m", { lists = lists }))
+    assert.same({ lists = lists }, registry:decode("m", encoded))
+  end)
+
   it("ignores keys that are not fields", function()
     local registry = struct { name = "x", type = "uint8" }
     assert.equal("\1", registry:encode("m", { x = 1, other = {} }))
