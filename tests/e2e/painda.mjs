@@ -78,6 +78,10 @@ export function parseFrame(data) {
 
 // --- Processes and peers
 
+const running = new Set(); // nothing outlives the tests, however they end
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 /** Rejects with a reason where `promise` takes too long. */
 export function soon(promise, what, patience = PATIENCE) {
   let timer;
@@ -95,6 +99,8 @@ export async function startServer(app, { args = [], env = {} } = {}) {
   const child = spawn(BINARY, ["run", file, "--port", "0", ...args], {
     cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
+  child.once("close", () => running.delete(child));
   let log = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => ((log += text), child.emit("log")));
   const ended = new Promise((resolve) => child.once("close", (code, signal) => resolve(signal ?? code)));
