@@ -101,13 +101,18 @@ static struct pp_type *parse_typed(struct parser *p, unsigned depth)
     return type;
 }
 
+static void too_deep(struct parser *p)
+{
+    snprintf(p->error, p->error_size, "the types are nested deeper than %d", PP_TYPE_DEPTH);
+}
+
 /* The type that is on top of the stack. A table that contains itself ends at the bound on depth. */
 static struct pp_type *parse_type(struct parser *p, unsigned depth)
 {
     static const char *const known[] = {"type", "of", NULL};
     lua_State *L = p->L;
-    if (depth > PP_TYPE_DEPTH) {
-        snprintf(p->error, p->error_size, "the types are nested deeper than %d", PP_TYPE_DEPTH);
+    if (depth > 2 * PP_TYPE_DEPTH + 2) { /* a level takes two steps where it is written {type = {…}} */
+        too_deep(p);
         return NULL;
     }
     if (lua_type(L, -1) == LUA_TSTRING)
@@ -146,9 +151,12 @@ static bool parse_field(struct parser *p, struct pp_record *record, unsigned dep
     struct pp_type *type = NULL;
     if (pp_lua_known_keys(L, -1, known, p->error, p->error_size))
         type = parse_typed(p, depth);
+    bool deep = type && type->depth >= PP_TYPE_DEPTH;
     if (type && pp_record_add(record, name, len, type))
         return true;
-    if (type)
+    if (type && deep)
+        too_deep(p);
+    else if (type)
         snprintf(p->error, p->error_size, "its name stands for an earlier field, or there are more than %d fields",
                  PP_RECORD_FIELDS);
     return false;

@@ -97,7 +97,7 @@ static struct pp_type *type_new(enum pp_type_code code, unsigned depth, size_t l
 
 struct pp_type *pp_type_scalar(enum pp_type_code code)
 {
-    return type_new(code, 1, kinds[code].least);
+    return type_new(code, 0, kinds[code].least);
 }
 
 struct pp_type *pp_type_array(struct pp_type *of)

@@ -45,7 +45,7 @@ struct pp_record;
 
 struct pp_type {
     enum pp_type_code code;
-    unsigned depth;           /* 1 for a scalar */
+    unsigned depth;           /* arrays and records inside each other: 0 for a scalar */
     size_t least;             /* the fewest bytes that a value takes; at least 1 */
     struct pp_type *of;       /* PP_ARRAY */
     struct pp_record *record; /* PP_RECORD */

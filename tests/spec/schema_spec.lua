@@ -65,10 +65,12 @@ describe("a struct schema", function()
 
   it("nests as deep as it says", function()
     local type, value = "uint8", 7
-    for _ = 1, 14 do
+    for _ = 1, 15 do
       type, value = { { name = "inner", type = type } }, { inner = value }
-      assert.same(value, (struct { name = "inner", type = type }):decode("m", "\7").inner)
     end
+    assert.same({ inner = value }, struct({ name = "inner", type = type }):decode("m", "\7"))
+    local deeper = { { name = "inner", type = type } }
+    assert.truthy(message_of(struct, { name = "inner", type = deeper }):find("nested deeper than 16", 1, true))
     local lists, of = { 1 }, "uint8"
     for _ = 1, 14 do
       lists, of = { lists }, { type = "array", of = of }
