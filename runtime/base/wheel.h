@@ -6,6 +6,7 @@
 #define PP_BASE_WHEEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PP_WHEEL_LEVELS 7 /* 64^7 ms: 139 years */

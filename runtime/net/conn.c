@@ -132,6 +132,12 @@ void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason)
     pp_conn_close(conn, code, reason);
 }
 
+void pp_conn_drop(struct pp_conn *conn)
+{
+    conn->told = true;
+    die(conn);
+}
+
 /* --- out --- */
 
 /* False where the connection died of it. */

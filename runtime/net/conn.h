@@ -52,6 +52,9 @@ void pp_conn_close(struct pp_conn *conn, uint16_t code, const char *reason);
 /* Closes like pp_conn_close, but drops what is queued: for a peer that does not read. */
 void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason);
 
+/* Ends the connection without a word; the owner hears no more of it. */
+void pp_conn_drop(struct pp_conn *conn);
+
 bool pp_conn_is_open(const struct pp_conn *conn);
 
 /* When the last bytes came from the peer, on the loop's clock. */

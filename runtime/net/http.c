@@ -93,6 +93,11 @@ struct pp_http *pp_http_new(struct pp_loop *loop, const struct pp_http_ops *ops,
     return http;
 }
 
+void pp_http_set_max_body(struct pp_http *http, uint64_t max_body)
+{
+    http->max_body = max_body;
+}
+
 void pp_http_delete(struct pp_http *http)
 {
     while (http->requests != NULL) {

@@ -28,6 +28,9 @@ struct pp_http_ops {
 /* `ops` and `owner` must live until pp_http_delete. Bodies above `max_body` bytes are refused with 413. */
 struct pp_http *pp_http_new(struct pp_loop *loop, const struct pp_http_ops *ops, void *owner, uint64_t max_body);
 
+/* From the next request on. */
+void pp_http_set_max_body(struct pp_http *http, uint64_t max_body);
+
 /* Tells of each open request that it is gone, and closes its connection. First take it off its listener. */
 void pp_http_delete(struct pp_http *http);
 

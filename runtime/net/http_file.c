@@ -140,7 +140,8 @@ bool pp_http_answer_file(struct pp_http_request *request, const struct pp_http_f
                          size_t len)
 {
     struct found found;
-    bool in_directory = len == 0 || path[len - 1] == '/';
+    size_t asked = strlen(request->path);
+    bool in_directory = request->path[asked - 1] == '/';
     if (!pp_http_path_is_safe(path, len) || !look_up(files->root, path, &found))
         return false;
     if (S_ISDIR(found.stat.st_mode)) {

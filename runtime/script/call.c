@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char wait_mark; /* what a waiting task yields, so that a stray coroutine.yield is told from it */
 
@@ -32,7 +33,7 @@ lua_State *pp_call_begin(struct pp_vm *vm)
     return task;
 }
 
-static void finish(struct pp_vm *vm, lua_State *task)
+void pp_call_cancel(struct pp_vm *vm, lua_State *task)
 {
     lua_settop(task, 0);
     if (vm->pool_count < PP_POOL_MAX)
@@ -65,6 +66,20 @@ static bool yielded_properly(lua_State *task)
     return lua_gettop(task) > 0 && lua_touserdata(task, -1) == &wait_mark;
 }
 
+/* `what` is compared as text: the same word may stand in several places. */
+static void note_waiting(struct pp_vm *vm, lua_State *task, const char *what)
+{
+    vm->tasks_waiting++;
+    if (what != NULL && (strcmp(what, "message") == 0 || strcmp(what, "connection") == 0))
+        *pp_map_slot(&vm->handlers, &task, sizeof task) = task;
+}
+
+static void note_ended(struct pp_vm *vm, lua_State *task)
+{
+    if (vm->handlers.count > 0)
+        pp_map_remove(&vm->handlers, &task, sizeof task);
+}
+
 bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
 {
     const char *outer = vm->running;
@@ -72,17 +87,19 @@ bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
     int status = lua_resume(task, nargs);
     vm->running = outer;
     if (status == 0) {
-        finish(vm, task);
+        note_ended(vm, task);
+        pp_call_cancel(vm, task);
         return true;
     }
     if (status == LUA_YIELD && yielded_properly(task)) {
         lua_settop(task, 0);
-        vm->tasks_waiting++;
+        note_waiting(vm, task, what);
         return true;
     }
     if (status == LUA_YIELD)
         lua_pushliteral(task, "a handler called coroutine.yield outside of a coroutine of its own: nobody would resume it "
                               "(to wait, use painda.sleep or another call that waits)");
+    note_ended(vm, task);
     report(vm, task, what);
     let_go(vm, task);
     return false;

@@ -20,6 +20,9 @@ lua_State *pp_call_begin(struct pp_vm *vm);
  * `what` names the caller in the log ("timer", "message"); static. */
 bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what);
 
+/* Gives a task back that is not to be run after all. */
+void pp_call_cancel(struct pp_vm *vm, lua_State *task);
+
 /* For a C function that waits: `return pp_call_wait(L);`. Its results are what pp_call_wake passes. Raises where L is not a
  * task (a coroutine of the application's own). */
 int pp_call_wait(lua_State *L);

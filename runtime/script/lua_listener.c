@@ -113,7 +113,7 @@ static int listener_close(lua_State *L)
     return 0;
 }
 
-static void make_metatable(lua_State *L)
+void pp_lua_listener_init(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"port", listener_port},
@@ -131,16 +131,4 @@ static void make_metatable(lua_State *L)
         lua_setfield(L, -2, "__metatable");
     }
     lua_pop(L, 1);
-}
-
-int pp_bind_http(lua_State *L)
-{
-    static const luaL_Reg functions[] = {
-        {"listen", pp_lua_listener_open},
-        {NULL, NULL},
-    };
-    make_metatable(L);
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    return 1;
 }

@@ -1,5 +1,5 @@
-/* A listening port as a Lua object ("painda.listener"), and the module painda.core.http that makes them. HttpServer and
- * PPServer share one where both speak on the same port. */
+/* A listening port as a Lua object ("painda.listener"), made by painda.core.http. HttpServer and PPServer share one
+ * where both speak on the same port. */
 #ifndef PP_SCRIPT_LUA_LISTENER_H
 #define PP_SCRIPT_LUA_LISTENER_H
 
@@ -19,7 +19,7 @@ struct pp_listener *pp_lua_listener_test(lua_State *L, int index);
  * listener, or nil and why it can't listen. Methods: port(), stop() (accepts no more, what is open stays), close(). */
 int pp_lua_listener_open(lua_State *L);
 
-/* [-0, +1] The module painda.core.http: { listen = pp_lua_listener_open, … }. */
-int pp_bind_http(lua_State *L);
+/* [-0, +0] Makes the metatable; more than once is fine. */
+void pp_lua_listener_init(lua_State *L);
 
 #endif

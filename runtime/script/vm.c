@@ -40,6 +40,11 @@ struct pp_loop *pp_vm_loop(struct pp_vm *vm)
     return vm->loop;
 }
 
+int pp_vm_exit_code(const struct pp_vm *vm)
+{
+    return vm->exit_code;
+}
+
 /* [-1, +1] The loader of an embedded module: its index is the upvalue. */
 static int load_embedded(lua_State *L)
 {
@@ -128,6 +133,7 @@ void pp_vm_delete(struct pp_vm *vm)
 {
     pp_loop_set_idle(vm->loop, NULL, NULL);
     lua_close(vm->L);
+    pp_map_destroy(&vm->handlers);
     free(vm->woken);
     free(vm);
 }

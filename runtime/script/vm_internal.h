@@ -2,6 +2,7 @@
 #ifndef PP_SCRIPT_VM_INTERNAL_H
 #define PP_SCRIPT_VM_INTERNAL_H
 
+#include "base/map.h"
 #include "net/loop_task.h"
 #include "script/vm.h"
 
@@ -24,6 +25,8 @@ struct pp_vm {
     size_t woken_count, woken_cap;
     struct pp_turn_task resume;
     int on_error;              /* reference to the function that reports a task's error; LUA_NOREF at first */
+    struct pp_map handlers; /* waiting coroutines that began as a client's handler: a shutdown lets them finish */
+    int exit_code;
     uint64_t tasks_waiting;    /* coroutines that yielded and were not resumed yet */
     uint64_t errors;           /* tasks that raised */
     const char *running;       /* what the innermost call is, NULL outside of Lua */

@@ -6,12 +6,12 @@
 #include "base/memory.h"
 #include "net/handshake.h"
 #include "net/loop.h"
+#include "value/json_writer.h"
 #include "wire/compress.h"
 #include "wire/envelope.h"
 #include "wire/frame.h"
 #include "wire/schema.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +47,16 @@ static void too_slow(struct pp_session *session)
     session->ops->backpressure(session->owner);
 }
 
+static bool queue(struct pp_session *session, struct pp_packet *packet)
+{
+    enum pp_conn_send sent = pp_conn_send(session->conn, packet);
+    if (sent == PP_CONN_QUEUED)
+        session->stats->messages_out++;
+    else if (sent == PP_CONN_FULL)
+        too_slow(session);
+    return sent != PP_CONN_CLOSED;
+}
+
 bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile)
 {
     if (!pp_conn_is_open(session->conn))
@@ -56,25 +66,34 @@ bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool i
         return true;
     }
     struct pp_packet *packet = pp_outgoing_packet(out, session->text);
-    if (packet == NULL)
-        return true;
-    enum pp_conn_send sent = pp_conn_send(session->conn, packet);
-    if (sent == PP_CONN_QUEUED)
-        session->stats->messages_out++;
-    else if (sent == PP_CONN_FULL)
-        too_slow(session);
-    return sent != PP_CONN_CLOSED;
+    return packet == NULL || queue(session, packet);
+}
+
+bool pp_session_send_raw(struct pp_session *session, const void *bytes, size_t len, bool text)
+{
+    struct pp_packet *packet = pp_packet_new(len);
+    memcpy(pp_packet_data(packet), bytes, len);
+    pp_ws_seal(packet, text ? PP_WS_TEXT : PP_WS_BINARY);
+    bool queued = queue(session, packet);
+    pp_packet_unref(packet);
+    return queued;
 }
 
 void pp_session_send_error(struct pp_session *session, const char *code, const char *message)
 {
-    char text[256];
-    int len = snprintf(text, sizeof text, "{\"type\":\"__pp_error\",\"payload\":{\"code\":\"%s\",\"message\":\"%s\"}}", code, message);
-    if (len >= (int)sizeof text)
-        return;
-    struct pp_outgoing out = {.encoding = &session->config->encoding, .envelope = text, .envelope_len = (size_t)len};
-    pp_session_send(session, &out, false);
+    struct pp_buf text = {0};
+    pp_envelope_begin(&text, "__pp_error", 10);
+    pp_buf_append_string(&text, "{\"code\":");
+    bool valid = pp_json_write_string(&text, code, strlen(code));
+    pp_buf_append_string(&text, ",\"message\":");
+    valid = valid && pp_json_write_string(&text, message, strlen(message));
+    pp_buf_append_char(&text, '}');
+    pp_envelope_end(&text, NULL, 0, 0);
+    struct pp_outgoing out = {.encoding = &session->config->encoding, .envelope = text.data, .envelope_len = text.len};
+    if (valid)
+        pp_session_send(session, &out, false);
     pp_outgoing_destroy(&out);
+    pp_buf_destroy(&text);
 }
 
 void pp_session_close(struct pp_session *session, uint16_t code, const char *text, const char *reason)
@@ -87,7 +106,7 @@ void pp_session_close(struct pp_session *session, uint16_t code, const char *tex
 
 /* --- in --- */
 
-static void malformed(struct pp_session *session, const char *code, const char *why)
+void pp_session_malformed(struct pp_session *session, const char *code, const char *why)
 {
     session->stats->malformed++;
     pp_session_send_error(session, code, why);
@@ -106,7 +125,7 @@ static void on_envelope(struct pp_session *session, char *text, size_t len)
 {
     struct pp_envelope envelope;
     if (pp_envelope_scan(text, len, &envelope) != 0) {
-        malformed(session, "DECODE_ERROR", envelope.error);
+        pp_session_malformed(session, "DECODE_ERROR", envelope.error);
         return;
     }
     struct pp_message message = {
@@ -125,7 +144,7 @@ static void on_schema(struct pp_session *session, const struct pp_frame *frame, 
 {
     const struct pp_schema *schema = pp_registry_by_id(session->config->registry, frame->type_id);
     if (schema == NULL) {
-        malformed(session, "SCHEMA_ERROR", "unknown schema id");
+        pp_session_malformed(session, "SCHEMA_ERROR", "unknown schema id");
         return;
     }
     struct pp_message message = {
@@ -156,10 +175,10 @@ static void on_compressed(struct pp_session *session, const struct pp_frame *fra
         on_payload(session, frame, inflated.data, inflated.len);
         break;
     case PP_INFLATE_CORRUPT:
-        malformed(session, "DECODE_ERROR", "the compressed payload is not valid zlib data");
+        pp_session_malformed(session, "DECODE_ERROR", "the compressed payload is not valid zlib data");
         break;
     case PP_INFLATE_TOO_LARGE:
-        malformed(session, "DECODE_ERROR", "the payload inflates to more than maxDecompressedSize");
+        pp_session_malformed(session, "DECODE_ERROR", "the payload inflates to more than maxDecompressedSize");
         break;
     }
     pp_buf_destroy(&inflated);
@@ -208,11 +227,11 @@ static void on_binary(struct pp_session *session, unsigned char *bytes, size_t l
             return;
         }
         if (n == -2) {
-            malformed(session, "DECODE_ERROR", "truncated frame");
+            pp_session_malformed(session, "DECODE_ERROR", "truncated frame");
             return;
         }
         if ((size_t)n < len && !session->batch) {
-            malformed(session, "DECODE_ERROR", "bytes after the frame, and batch was not agreed on");
+            pp_session_malformed(session, "DECODE_ERROR", "bytes after the frame, and batch was not agreed on");
             return;
         }
         if (within_rate(session))
@@ -272,15 +291,28 @@ static const char *disconnect_reason(const struct pp_session *session, bool by_p
     return by_peer ? "client disconnect" : "transport close";
 }
 
+static void release(struct pp_session *session)
+{
+    pp_loop_timer_stop(session->loop, &session->heartbeat);
+    session->stats->bytes_in += pp_conn_bytes_in(session->conn);
+    session->stats->bytes_out += pp_conn_bytes_out(session->conn);
+    pp_handshake_delete(session->handshake);
+    session->handshake = NULL;
+}
+
 static void on_closed(void *owner, uint16_t code, const char *text, bool by_peer)
 {
     struct pp_session *session = owner;
     (void)text;
-    pp_loop_timer_stop(session->loop, &session->heartbeat);
-    session->stats->bytes_in += pp_conn_bytes_in(session->conn);
-    session->stats->bytes_out += pp_conn_bytes_out(session->conn);
     session->ops->closed(session->owner, disconnect_reason(session, by_peer), code);
-    pp_handshake_delete(session->handshake);
+    release(session);
+    free(session);
+}
+
+void pp_session_delete(struct pp_session *session)
+{
+    release(session);
+    pp_conn_drop(session->conn);
     free(session);
 }
 

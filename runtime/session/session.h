@@ -82,6 +82,9 @@ struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_
                                   const struct pp_session_ops *ops, void *owner, struct pp_conn *conn,
                                   struct pp_handshake *handshake);
 
+/* Drops the connection without a word and frees the session; `closed` is not told. */
+void pp_session_delete(struct pp_session *session);
+
 const char *pp_session_id(const struct pp_session *session);
 const struct pp_handshake *pp_session_handshake(const struct pp_session *session);
 void *pp_session_owner(const struct pp_session *session);
@@ -92,8 +95,14 @@ size_t pp_session_queued(const struct pp_session *session);
  * messages are dropped where the client is behind. */
 bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile);
 
-/* Sends `__pp_error {code, message}`. Both must be plain ASCII without quotes. */
+/* Queues a WebSocket message of these bytes; false where the session is closing. Text must be UTF-8. */
+bool pp_session_send_raw(struct pp_session *session, const void *bytes, size_t len, bool text);
+
+/* Sends `__pp_error {code, message}`. */
 void pp_session_send_error(struct pp_session *session, const char *code, const char *message);
+
+/* Counts a frame that could not be read and answers it with `__pp_error`; too many of them close the session. */
+void pp_session_malformed(struct pp_session *session, const char *code, const char *why);
 
 /* Closes behind what is queued. `reason` is what the application will be told: a static text. */
 void pp_session_close(struct pp_session *session, uint16_t code, const char *text, const char *reason);

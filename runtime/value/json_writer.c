@@ -19,7 +19,7 @@ static size_t write_escape(unsigned char c, char *to)
     return 6;
 }
 
-bool pp_json_write_string_rest(struct pp_buf *out, const char *string, size_t len)
+bool pp_json_write_escaped(struct pp_buf *out, const char *string, size_t len)
 {
     const char *at = string, *end = string + len;
     /* Most often nothing needs an escape; a control character takes six bytes, so each escape makes its own room. */

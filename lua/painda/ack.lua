@@ -1,0 +1,105 @@
+-- Acks: a message may ask for an answer, in both directions. Each side numbers its own questions, so an ack id means nothing
+-- on any other connection.
+
+local runtime = require "painda.core.runtime"
+local Error = require "painda.error"
+local task = require "painda.task"
+
+local setmetatable, next, type, error = setmetatable, next, type, error
+local new_timer, spawn = runtime.timer, runtime.spawn
+
+local Pending = {}
+Pending.__index = Pending
+
+local _M = {}
+
+-- The questions that one side of a connection has open: at most `limit`.
+function _M.pending(limit)
+  return setmetatable({ last = 0, count = 0, limit = limit, open = {} }, Pending)
+end
+
+-- Opens a question: callback(err, response) is called once, as a task. Returns its id.
+function Pending:ask(callback, timeout)
+  if type(callback) ~= "function" then
+    error("the callback of an ack is a function, not a " .. type(callback), 3)
+  end
+  if self.count >= self.limit then
+    error(("more than %d acks are pending on this connection (maxPendingAcks)"):format(self.limit), 3)
+  end
+  local id = self.last + 1
+  self.last = id
+  local timer = new_timer(function()
+    self:answer(id, Error.new(("no ack within %d ms"):format(timeout), "TIMEOUT_ERROR"))
+  end)
+  timer:start(timeout)
+  self.count = self.count + 1
+  self.open[id] = { callback = callback, timer = timer }
+  return id
+end
+
+-- Answers a question; one that is unknown, late or answered already is ignored (false).
+function Pending:answer(id, err, response)
+  local question = self.open[id]
+  if not question then
+    return false
+  end
+  self.open[id] = nil
+  self.count = self.count - 1
+  question.timer:stop()
+  spawn(question.callback, err, response)
+  return true
+end
+
+-- Takes what a peer sent as `__pp_ack`. False for anything that is not an answer to an open question.
+function Pending:on_ack(payload)
+  if type(payload) ~= "table" then
+    return false
+  end
+  local err, args = payload.error, payload.args
+  if type(err) == "table" then
+    return self:answer(payload.ackId, Error.from(err))
+  end
+  local response = type(args) == "table" and args[1] or nil
+  return self:answer(payload.ackId, nil, response)
+end
+
+-- The connection is gone: every open question fails.
+function Pending:fail(message, code)
+  while true do
+    local id = next(self.open)
+    if not id then
+      return
+    end
+    self:answer(id, Error.new(message, code))
+  end
+end
+
+-- Asks and waits: ask(callback) must send the question. Returns the response, or nil and the error.
+function _M.wait(ask)
+  local waiter = task.waiter()
+  local ok, err, code = ask(function(failed, response)
+    waiter:wake(failed, response)
+  end)
+  if not ok then
+    return nil, Error.from(err, code)
+  end
+  local failed, response = waiter:wait()
+  if failed ~= nil then
+    return nil, failed
+  end
+  return response
+end
+
+-- The payload of a `__pp_ack`.
+function _M.payload(id, err, response)
+  if err ~= nil then
+    err = Error.from(err)
+    return { ackId = id, args = require("painda.core.json").array {}, error = { message = err.message, code = err.code } }
+  end
+  if response == nil then
+    response = require("painda.core.json").null
+  end
+  return { ackId = id, args = { response } }
+end
+
+return _M

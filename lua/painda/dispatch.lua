@@ -1,0 +1,289 @@
+-- From the runtime's events to the application's handlers. The functions here are what C calls, each on a task of its own.
+--
+-- A message goes to, in this order: onAny of the server and of the client, "message" of the client, its type on the client, its
+-- type on the server. Each handler but the last has its own task, so none waits for another or falls with it.
+
+local core = require "painda.core.server"
+local runtime = require "painda.core.runtime"
+local ack = require "painda.ack"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+local log = require "painda.log"
+local sockets = require "painda.socket"
+
+local type, tostring, debug = type, tostring, debug
+local collect, spawn = emitter.collect, runtime.spawn
+local send_control, send_error = core.send_control, core.send_error
+local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
+
+local _M = {}
+
+-- --- acks ---
+
+local function no_ack() end
+
+-- What a handler is given to answer with. Only the first answer counts.
+local function ack_for(client, id)
+  if not id then
+    return no_ack
+  end
+  local answered = false
+  return function(err, response)
+    if answered then
+      return
+    end
+    answered = true
+    local ok, text, code = send_control(client._ref, "__pp_ack", ack.payload(id, err, response))
+    if not ok and code == "ENCODE_ERROR" then
+      send_control(client._ref, "__pp_ack", ack.payload(id, Error.new(text, code)))
+      error(Error.new(text, code), 2)
+    end
+  end
+end
+
+-- --- calling several handlers ---
+
+-- Runs `count` calls of `list` = {fn, kind}…; the last on this task.
+local function call_all(list, count, client, mtype, payload, answer, message)
+  for i = 1, count do
+    local fn, kind = list[i], list[count + i]
+    local run = i < count and spawn or nil
+    if kind == "message" then
+      if run then
+        run(fn, message)
+      else
+        return fn(message)
+      end
+    elseif kind == "any" then
+      if run then
+        run(fn, mtype, payload, answer)
+      else
+        return fn(mtype, payload, answer)
+      end
+    elseif kind == "server_any" then
+      if run then
+        run(fn, client, mtype, payload, answer)
+      else
+        return fn(client, mtype, payload, answer)
+      end
+    elseif kind == "server" then
+      if run then
+        run(fn, client, payload, answer, message)
+      else
+        return fn(client, payload, answer, message)
+      end
+    elseif run then
+      run(fn, payload, answer, message)
+    else
+      return fn(payload, answer, message)
+    end
+  end
+end
+
+local function gather(list, kinds, n, listeners, name, kind)
+  local last = collect(listeners, name, list, n)
+  for i = n + 1, last do
+    kinds[i] = kind
+  end
+  return last
+end
+
+-- The general case: any number of handlers of every kind.
+local function dispatch_all(client, mtype, ack_id, schema_payload)
+  local registered = client.server._registered
+  local list, kinds, n = {}, {}, 0
+  if registered.any then
+    n = gather(list, kinds, n, registered.any, "*", "server_any")
+  end
+  if client._any then
+    n = gather(list, kinds, n, client._any, "*", "any")
+  end
+  n = gather(list, kinds, n, client._events, "message", "message")
+  if not EVENTS[mtype] then
+    n = gather(list, kinds, n, client._on, mtype, "type")
+  end
+  n = gather(list, kinds, n, registered.types, mtype, "server")
+  if n == 0 then
+    return
+  end
+  local message = core.message()
+  local payload = schema_payload
+  if payload ~= nil then
+    message.payload = payload
+  else
+    payload = message.payload
+  end
+  for i = 1, n do
+    list[n + i] = kinds[i]
+  end
+  return call_all(list, n, client, mtype, payload, ack_for(client, ack_id), message)
+end
+
+-- --- what C calls ---
+
+-- The error of a failed handler is answered where its sender waits for an ack, which on_error finds by these names.
+local function on_message(client, mtype, ack_id, ns, schema_payload)
+  if ns and ns ~= "/" then
+    send_error(client._ref, "NAMESPACE_ERROR", ("unknown namespace %s"):format(ns))
+    return
+  end
+  local registered = client.server._registered
+  local events, own = client._events, client._on[mtype]
+  -- The usual case has one handler for one kind of event, and needs neither lists nor, for "message", the payload.
+  if not client._any and not registered.any and registered.types[mtype] == nil then
+    if own == nil then
+      local handler = events.message
+      if handler == nil then
+        return
+      end
+      if type(handler) == "function" then
+        local message = core.message()
+        if schema_payload ~= nil then
+          message.payload = schema_payload
+        end
+        return handler(message)
+      end
+    elseif type(own) == "function" and events.message == nil and not EVENTS[mtype] then
+      local payload = schema_payload
+      if payload == nil then
+        payload = core.payload()
+      end
+      if not ack_id and debug.getinfo(own, "u").nparams < 3 then
+        return own(payload, no_ack)
+      end
+      return own(payload, ack_for(client, ack_id), core.message())
+    end
+  end
+  return dispatch_all(client, mtype, ack_id, schema_payload)
+end
+
+-- The protocol's own messages.
+local controls = {}
+
+function controls.__pp_ack(client, payload)
+  if client._acks then
+    client._acks:on_ack(payload)
+  end
+end
+
+function controls.__pp_auth(client, payload)
+  if type(payload) == "table" and type(payload.token) == "string" then
+    local _ = client.handshake.headers -- reads it, so that the token below is not overwritten
+    client.handshake.token = payload.token
+  end
+end
+
+local function on_control(client, mtype)
+  local control = controls[mtype]
+  if control then
+    control(client, core.payload())
+  else
+    core.forbidden(client.server._core)
+  end
+end
+
+local function run_each(listeners, name, ...)
+  local list = {}
+  local n = collect(listeners, name, list, 0)
+  for i = 1, n - 1 do
+    spawn(list[i], ...)
+  end
+  if n > 0 then
+    return list[n](...)
+  end
+end
+
+local function on_opened(server, ref, id, address)
+  local client = sockets.new(server, ref, id, address)
+  core.attach(ref, client)
+  local handler = server._registered.events.connection
+  if type(handler) == "function" then
+    return handler(client)
+  end
+  return run_each(server._registered.events, "connection", client)
+end
+
+local function on_closed(client, reason, code)
+  if type(client) ~= "table" then -- it went before its object was made
+    return
+  end
+  client.closed = true
+  if client._acks then
+    client._acks:fail("the client disconnected", "CONNECTION_ERROR")
+  end
+  local server = client.server
+  spawn(run_each, client._events, "disconnect", reason, code)
+  spawn(run_each, server._registered.events, "disconnection", client, reason, code)
+  client._on, client._events, client._any = EMPTY, EMPTY, nil
+  server:_client_gone()
+end
+
+local function on_limited(client)
+  local limit = client.server.options.rateLimit
+  local on_limit = type(limit) == "table" and limit.onLimit
+  if on_limit then
+    return on_limit(client)
+  end
+end
+
+_M.callbacks = {
+  opened = on_opened,
+  message = on_message,
+  control = on_control,
+  closed = on_closed,
+  limited = on_limited,
+}
+
+-- Runs the connection handlers again for a client that was open before a reload.
+function _M.reopened(client)
+  client._on, client._events, client._any = EMPTY, EMPTY, nil
+  client.reloaded = true
+  spawn(run_each, client.server._registered.events, "connection", client)
+end
+
+-- Gives an event of the server to its listeners.
+function _M.fire(server, name, ...)
+  spawn(run_each, server._registered.events, name, ...)
+end
+
+-- --- errors ---
+
+-- The client, message type and ack id of a failed task, found in the arguments of the function it began with.
+local function origin_of(thread)
+  local level = 0
+  while debug.getinfo(thread, level + 1, "f") do
+    level = level + 1
+  end
+  local info = debug.getinfo(thread, level, "f")
+  if not info or info.func ~= on_message then
+    return
+  end
+  local found = {}
+  for i = 1, 3 do
+    local _, value = debug.getlocal(thread, level, i)
+    found[i] = value
+  end
+  return found[1], found[2], found[3]
+end
+
+local function on_error(thread, raised, what)
+  local err = Error.from(raised, "HANDLER_ERROR")
+  local text = err.message
+  local client, mtype, ack_id = origin_of(thread)
+  log.error(debug.traceback(thread, ("%s handler failed: %s"):format(what, text)), {
+    type = mtype,
+    client = client and client.id,
+    generation = runtime.committed,
+  })
+  if not client then
+    return
+  end
+  if ack_id then
+    send_control(client._ref, "__pp_ack", ack.payload(ack_id, err))
+  end
+  run_each(client.server._registered.events, "error", err, client, mtype)
+end
+
+runtime.set_error_handler(on_error)
+
+return _M

@@ -1,0 +1,89 @@
+-- Listener tables. A name leads to a function, or to a list of {fn, once} that is never changed in place, so it can be walked
+-- while listeners come and go.
+
+local type, ipairs, error, tostring = type, ipairs, error, tostring
+
+local _M = {}
+
+function _M.check(what, name, fn)
+  if type(name) ~= "string" or name == "" then
+    error(("%s takes the name of an event, a string that is not empty, not %s"):format(what, tostring(name)), 3)
+  end
+  if type(fn) ~= "function" then
+    error(("%s(%q, …) takes a function, not a %s"):format(what, name, type(fn)), 3)
+  end
+end
+
+function _M.add(listeners, name, fn, once)
+  local old = listeners[name]
+  if old == nil and not once then
+    listeners[name] = fn
+    return
+  end
+  local list = {}
+  if type(old) == "function" then
+    list[1] = { fn = old }
+  elseif old then
+    for i, entry in ipairs(old) do
+      list[i] = entry
+    end
+  end
+  list[#list + 1] = { fn = fn, once = once }
+  listeners[name] = list
+end
+
+-- Removes the listener, or all of that name where fn is nil. True where there was one.
+function _M.remove(listeners, name, fn)
+  local old = listeners[name]
+  if old == nil then
+    return false
+  end
+  if fn == nil or old == fn then
+    listeners[name] = nil
+    return true
+  end
+  if type(old) == "function" then
+    return false
+  end
+  local list, found = {}, false
+  for _, entry in ipairs(old) do
+    if not found and entry.fn == fn then
+      found = true
+    else
+      list[#list + 1] = entry
+    end
+  end
+  listeners[name] = #list > 0 and list or nil
+  return found
+end
+
+-- Appends the functions that listen to `name` to `out`, from n + 1 on, and takes those away that listen once. Returns the
+-- new n.
+function _M.collect(listeners, name, out, n)
+  local found = listeners[name]
+  if found == nil then
+    return n
+  end
+  if type(found) == "function" then
+    out[n + 1] = found
+    return n + 1
+  end
+  for _, entry in ipairs(found) do
+    n = n + 1
+    out[n] = entry.fn
+    if entry.once then
+      _M.remove(listeners, name, entry.fn)
+    end
+  end
+  return n
+end
+
+function _M.count(listeners)
+  local n = 0
+  for _, found in pairs(listeners) do
+    n = n + (type(found) == "function" and 1 or #found)
+  end
+  return n
+end
+
+return _M

@@ -1,0 +1,35 @@
+-- Errors as values: a message for people and a code for programs.
+
+local setmetatable, getmetatable, tostring, type = setmetatable, getmetatable, tostring, type
+
+local Error = {}
+Error.__index = Error
+Error.__name = "painda.Error"
+
+function Error:__tostring()
+  return self.message
+end
+
+local _M = {}
+
+-- A new error. The code is one of the protocol's, or the application's own.
+function _M.new(message, code)
+  return setmetatable({ message = tostring(message), code = code or "HANDLER_ERROR" }, Error)
+end
+
+function _M.is(value)
+  return type(value) == "table" and getmetatable(value) == Error
+end
+
+-- Makes an error of whatever was raised or passed where one is expected: a string, a table with a message, anything.
+function _M.from(value, code)
+  if _M.is(value) then
+    return value
+  end
+  if type(value) == "table" and value.message ~= nil then
+    return _M.new(value.message, value.code or code)
+  end
+  return _M.new(value, code)
+end
+
+return _M

@@ -1,0 +1,78 @@
+-- The Painda API: `local painda = require "painda"`. What lives in a module of its own is loaded on first use.
+
+local runtime = require "painda.core.runtime"
+local json = require "painda.core.json"
+
+local require, setmetatable, rawset, type, error = require, setmetatable, rawset, type, error
+
+-- LuaJIT's defaults are sized for small programs.
+require("jit.opt").start("maxtrace=8000", "maxrecord=16000", "minstitch=3", "maxmcode=40960")
+
+local painda = {
+  version = runtime.version,
+  null = json.null,
+  array = json.array,
+}
+
+-- name → module and the field of it, or the whole module.
+local lazy = {
+  json = { "painda.json" },
+  log = { "painda.log" },
+  http = { "painda.http" },
+  HttpServer = { "painda.http", "HttpServer" },
+  Error = { "painda.error", "new" },
+  sleep = { "painda.task", "sleep" },
+  after = { "painda.timer", "after" },
+  every = { "painda.timer", "every" },
+  state = { "painda.reload", "state" },
+  PPClient = { "painda.client", "PPClient" },
+  PPSchemaRegistry = { "painda.schema", "PPSchemaRegistry" },
+  structSerializer = { "painda.schema", "structSerializer" },
+  jsonSerializer = { "painda.schema", "jsonSerializer" },
+  stringSerializer = { "painda.schema", "stringSerializer" },
+  bufferSerializer = { "painda.schema", "bufferSerializer" },
+  mixedSerializer = { "painda.schema", "mixedSerializer" },
+}
+
+-- Runs fn(…) on a task of its own: it starts at once, and may wait.
+function painda.spawn(fn, ...)
+  if type(fn) ~= "function" then
+    error(("painda.spawn takes a function, not a %s"):format(type(fn)), 2)
+  end
+  return runtime.spawn(fn, ...)
+end
+
+-- Loads the application again, as --watch does when a file changes.
+function painda.reload()
+  return require("painda.app").reload()
+end
+
+-- A constructor that is called: painda.PPServer { … }, with its other functions as fields.
+local function constructor(module)
+  local functions = require(module)
+  return setmetatable({}, {
+    __call = function(_, ...)
+      return functions.new(...)
+    end,
+    __index = functions,
+  })
+end
+
+return setmetatable(painda, {
+  __index = function(self, name)
+    local value
+    if name == "PPServer" then
+      value = constructor "painda.server"
+    elseif lazy[name] then
+      local module, field = lazy[name][1], lazy[name][2]
+      value = require(module)
+      if field then
+        value = value[field]
+      end
+    end
+    if value ~= nil then
+      rawset(self, name, value)
+    end
+    return value
+  end,
+})

@@ -1,0 +1,131 @@
+-- Checking of option tables: an unknown option, or one of the wrong type, is an error that names it and the nearest known one.
+--
+--   options.check("PPServer", {
+--     port = { type = "integer", min = 0, max = 65535 },
+--     mode = { values = { "chat", "media" }, default = "chat" },
+--     tls  = { type = "table" },
+--     wait = { type = { "table", "boolean" }, default = true },
+--   }, given)
+
+local type, pairs, ipairs, error, tostring = type, pairs, ipairs, error, tostring
+local concat, sort = table.concat, table.sort
+local min, floor = math.min, math.floor
+
+local _M = {}
+
+-- How many single edits (insert, delete, replace, swap neighbours) lead from a to b.
+local function distance(a, b)
+  local before, previous = nil, {}
+  for j = 0, #b do
+    previous[j] = j
+  end
+  for i = 1, #a do
+    local row = { [0] = i }
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      row[j] = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (same and 0 or 1))
+      if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = min(row[j], before[j - 2] + 1)
+      end
+    end
+    before, previous = previous, row
+  end
+  return previous[#b]
+end
+
+-- The name in `known` (an array) that is nearest to `name`, or nil where none is near.
+function _M.nearest(name, known)
+  local best, best_distance
+  for _, candidate in ipairs(known) do
+    local d = distance(name:lower(), candidate:lower())
+    if not best or d < best_distance or (d == best_distance and candidate < best) then
+      best, best_distance = candidate, d
+    end
+  end
+  if best and best_distance <= min(3, floor(#name / 2)) then
+    return best
+  end
+end
+
+local function names_of(spec)
+  local names = {}
+  for name in pairs(spec) do
+    names[#names + 1] = name
+  end
+  sort(names)
+  return names
+end
+
+local function kind_of(value)
+  return type(value) == "number" and value % 1 == 0 and "integer" or type(value)
+end
+
+local function fits(expected, value)
+  if expected == "callable" then
+    return type(value) == "function"
+  end
+  return expected == type(value) or expected == kind_of(value)
+end
+
+local function show(value)
+  return type(value) == "string" and ("%q"):format(value) or ("%s (a %s)"):format(tostring(value), type(value))
+end
+
+-- What is wrong with the value, or nil.
+local function complaint(rule, value)
+  if rule.values then
+    for _, allowed in ipairs(rule.values) do
+      if value == allowed then
+        return
+      end
+    end
+    local shown = {}
+    for i, allowed in ipairs(rule.values) do
+      shown[i] = show(allowed)
+    end
+    return "must be one of " .. concat(shown, ", ")
+  end
+  local kinds = type(rule.type) == "table" and rule.type or { rule.type }
+  for _, kind in ipairs(kinds) do
+    if fits(kind, value) then
+      if type(value) == "number" and (value ~= value or value < (rule.min or value) or value > (rule.max or value)) then
+        return ("must be from %s to %s"):format(tostring(rule.min or "any"), tostring(rule.max or "any"))
+      end
+      return
+    end
+  end
+  return "must be a " .. concat(kinds, " or a ")
+end
+
+-- Returns a new table with every option of `spec`: the given value, else the default. `level` is the error level of the
+-- caller's caller (2: whoever called the constructor).
+function _M.check(what, spec, given, level)
+  level = (level or 2) + 1
+  if type(given) ~= "table" then
+    error(("%s takes a table of options, not %s"):format(what, show(given)), level)
+  end
+  local out = {}
+  for name, value in pairs(given) do
+    local rule = spec[name]
+    if not rule then
+      local near = type(name) == "string" and _M.nearest(name, names_of(spec))
+      error(("%s has no option %s%s"):format(what, show(name), near and (", did you mean %q?"):format(near) or ""), level)
+    end
+    local wrong = complaint(rule, value)
+    if wrong then
+      error(("%s option %q %s, not %s"):format(what, name, wrong, show(value)), level)
+    end
+    out[name] = value
+  end
+  for name, rule in pairs(spec) do
+    if out[name] == nil then
+      if rule.required then
+        error(("%s needs the option %q"):format(what, name), level)
+      end
+      out[name] = rule.default
+    end
+  end
+  return out
+end
+
+return _M

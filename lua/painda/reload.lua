@@ -1,0 +1,211 @@
+-- Generations: everything an application registers belongs to the generation that was being loaded when it did. A reload
+-- builds the next generation beside the running one and swaps it in at once; what fails while loading changes nothing.
+--
+--   generation = { number, env, registrations = { [owner] = table }, objects = { [key] = object }, timers, unload }
+--
+-- Owners (servers, HTTP servers) read their registrations from a field of their own, so the swap is one assignment for each,
+-- which compiled traces always see.
+
+local runtime = require "painda.core.runtime"
+local log = require "painda.log"
+
+local running, setmetatable, pairs, ipairs = coroutine.running, setmetatable, pairs, ipairs
+local xpcall, traceback, type, error, tostring, next = xpcall, debug.traceback, type, error, tostring, next
+
+local _M = {
+  current = nil, -- the generation that serves
+  objects = {}, -- key → what outlives generations: servers by their port
+  states = {}, -- name → table of painda.state
+}
+
+local generation_of = setmetatable({}, { __mode = "k" }) -- the coroutines that load a generation
+local numbers = 0
+
+local function new_generation()
+  numbers = numbers + 1
+  local generation = {
+    number = numbers,
+    registrations = {},
+    objects = {},
+    opened = {},
+    timers = {},
+    started = {},
+    unload = {},
+    modules = {},
+  }
+  generation.env = setmetatable({}, { __index = _G })
+  generation.env._G = generation.env
+  return generation
+end
+
+_M.current = new_generation()
+
+-- The generation that the running code registers into.
+function _M.generation()
+  local thread = running()
+  return thread and generation_of[thread] or _M.current
+end
+
+function _M.is_loading()
+  return _M.generation() ~= _M.current
+end
+
+-- What lives longer than a generation. Where `key` exists it is returned; else make() makes it, and undo(object) takes it
+-- back where the generation that asked for it is never committed. `apply(object, registrations)` is called at the commit.
+-- `registrations` is the table of this generation for the object, made by fresh().
+function _M.object(key, handlers)
+  local generation = _M.generation()
+  local object = _M.objects[key] or generation.opened[key]
+  if not object then
+    local made, err = handlers.make()
+    if not made then
+      return nil, err
+    end
+    object = made
+    generation.opened[key] = object
+    if generation == _M.current then
+      _M.objects[key] = object
+    end
+  end
+  generation.objects[key] = { object = object, handlers = handlers }
+  if not generation.registrations[object] then
+    generation.registrations[object] = handlers.fresh(object)
+    if generation == _M.current then
+      handlers.apply(object, generation.registrations[object])
+    end
+  end
+  return object
+end
+
+-- The table into which the running code registers for the object.
+function _M.registrations(object)
+  local generation = _M.generation()
+  return generation.registrations[object] or _M.current.registrations[object]
+end
+
+-- Forgets an object that was closed, so that its key can be used again.
+function _M.forget(object)
+  for key, known in pairs(_M.objects) do
+    if known == object then
+      _M.objects[key] = nil
+    end
+  end
+  for _, generation in ipairs { _M.current, _M.generation() } do
+    generation.registrations[object] = nil
+    for key, entry in pairs(generation.objects) do
+      if entry.object == object then
+        generation.objects[key] = nil
+        generation.opened[key] = nil
+      end
+    end
+  end
+end
+
+-- Calls fn when the running code's generation is replaced.
+function _M.on_unload(fn)
+  local unload = _M.generation().unload
+  unload[#unload + 1] = fn
+end
+
+-- A timer of the running code's generation: it ends with it, and starts to run once its generation serves.
+function _M.own_timer(timer, start)
+  local generation = _M.generation()
+  generation.timers[timer] = true
+  timer.generation = generation
+  if generation == _M.current then
+    start()
+  else
+    generation.started[#generation.started + 1] = start
+  end
+end
+
+function _M.disown_timer(timer)
+  timer.generation.timers[timer] = nil
+end
+
+-- A table that is made once and stays through every reload.
+function _M.state(name, init)
+  if type(name) ~= "string" or name == "" then
+    error("painda.state takes a name, a string that is not empty", 2)
+  end
+  if _M.states[name] == nil then
+    local value = init
+    if type(init) == "function" then
+      value = init()
+    end
+    _M.states[name] = value == nil and {} or value
+  end
+  return _M.states[name]
+end
+
+local function retire(old)
+  local timers = old.timers
+  old.timers = {}
+  for timer in pairs(timers) do
+    timer:cancel()
+  end
+  for _, fn in ipairs(old.unload) do
+    local ok, err = xpcall(fn, traceback)
+    if not ok then
+      log.error("unloading failed: " .. tostring(err), { generation = old.number })
+    end
+  end
+end
+
+local function commit(new)
+  local old = _M.current
+  _M.current = new
+  for key, entry in pairs(new.objects) do
+    _M.objects[key] = entry.object
+    entry.handlers.apply(entry.object, new.registrations[entry.object])
+  end
+  for key, entry in pairs(old.objects) do
+    if not new.objects[key] then
+      _M.objects[key] = nil
+      entry.handlers.drop(entry.object)
+    end
+  end
+  retire(old)
+  for _, start in ipairs(new.started) do
+    start()
+  end
+  new.started = {}
+  jit.flush()
+  runtime.committed = new.number
+end
+
+local function abandon(new)
+  for key, object in pairs(new.opened) do
+    new.objects[key].handlers.undo(object)
+  end
+  retire(new)
+end
+
+-- Runs load(generation) and swaps the generation in where it returns; where it raises, undoes what it opened. To be called
+-- on a task: loading may wait. Returns true and the number, or nil and the error with its traceback.
+function _M.run(load)
+  local new = new_generation()
+  local thread = running()
+  generation_of[thread] = new
+  local ok, err = xpcall(load, function(raised)
+    if type(raised) == "table" and raised.syntax then
+      return raised.syntax
+    end
+    return traceback(tostring(raised), 2)
+  end, new)
+  generation_of[thread] = nil
+  if ok then
+    commit(new)
+    return true, new.number
+  end
+  abandon(new)
+  numbers = numbers - 1
+  return nil, err
+end
+
+-- True where nothing holds the process: no server, no timer.
+function _M.is_empty()
+  return next(_M.objects) == nil and next(_M.current.timers) == nil
+end
+
+return _M

@@ -1,0 +1,90 @@
+-- painda run: loads an application, reloads it when asked to, and drains it at the end.
+
+local runtime = require "painda.core.runtime"
+local app = require "painda.app"
+local log = require "painda.log"
+local reload = require "painda.reload"
+
+local pairs, tostring, tonumber, type = pairs, tostring, tonumber, type
+
+local _M = {}
+
+-- Closes everything that the application opened, within `timeout` ms, and ends the process.
+local function shut_down(timeout)
+  log.info("shutting down", { timeout = timeout })
+  local left = 0
+  local function closed()
+    left = left - 1
+    if left == 0 then
+      runtime.stop(0)
+    end
+  end
+  local objects = {}
+  for _, object in pairs(reload.objects) do
+    objects[#objects + 1] = object
+  end
+  left = #objects + 1
+  for _, object in pairs(objects) do
+    runtime.spawn(function()
+      if type(object.gracefulShutdown) == "function" then
+        object:gracefulShutdown(timeout)
+      else
+        object:close()
+      end
+      closed()
+    end)
+  end
+  local guard = runtime.timer(function()
+    log.warn("the shutdown took too long, the rest is cut off")
+    runtime.stop(0)
+  end)
+  guard:start(timeout + 500)
+  closed()
+end
+
+local stopping = false
+
+local function on_stop(timeout)
+  return function(signal)
+    if stopping then
+      return runtime.stop(1)
+    end
+    stopping = true
+    log.debug("signal", { signal = signal })
+    shut_down(timeout)
+  end
+end
+
+-- An error of the application in one line: where it was, and the traceback only below it.
+local function first_line(err)
+  return (tostring(err):gsub("\n%s*stack traceback:.*", ""))
+end
+
+function _M.start(path, given, fail)
+  local timeout = given["shutdown-timeout"] or "5000"
+  if not timeout:find "^%d+$" then
+    return fail(2, ("--shutdown-timeout takes milliseconds, not %q"):format(timeout))
+  end
+  if given.port then
+    require("painda.server").port_override = given.port
+    package.loaded["painda.port_override"] = given.port
+  end
+  local ok, err = app.start(path)
+  if not ok then
+    if err:find "\nstack traceback:" then
+      log.error(err)
+    end
+    return fail(1, first_line(err))
+  end
+  local stop = on_stop(tonumber(timeout))
+  runtime.on_signal("SIGTERM", stop)
+  runtime.on_signal("SIGINT", stop)
+  runtime.on_signal("SIGHUP", function()
+    app.reload()
+  end)
+  if given.watch then
+    app.watch()
+  end
+end
+
+return _M

@@ -1,0 +1,505 @@
+-- painda.PPServer: a port that clients connect to, and the handlers of what they send.
+
+local core = require "painda.core.server"
+local http = require "painda.core.http"
+local runtime = require "painda.core.runtime"
+local dispatch = require "painda.dispatch"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+local log = require "painda.log"
+local options = require "painda.options"
+local reload = require "painda.reload"
+local task = require "painda.task"
+
+local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, error, tostring, ipairs, next
+local broadcast = core.broadcast
+local huge = math.huge
+
+local Server = {}
+Server.__index = Server
+Server.__name = "painda.Server"
+
+-- Names that are not message types. A message of such a type is not given to the listeners of the event.
+local EVENTS = {
+  connection = true,
+  disconnection = true,
+  error = true,
+  close = true,
+  roomJoin = true,
+  roomLeave = true,
+  reload = true,
+}
+
+local MIB = 1024 * 1024
+local OPTIONS = {
+  port = { type = "integer", min = 0, max = 65535 },
+  host = { type = "string" },
+  tls = { type = "table" },
+  mode = { values = { "chat", "media", "gaming", "voice" }, default = "chat" },
+  registry = { type = "userdata" },
+  heartbeat = { type = { "table", "boolean" } },
+  heartbeatInterval = { type = "integer", min = 1, max = 86400000 },
+  compression = { type = { "table", "string" } },
+  rateLimit = { type = "table" },
+  maxMessagesPerSecond = { type = "integer", min = 1, max = 1000000 },
+  maxPayload = { type = "integer", min = 1, max = 1024 * MIB, default = MIB },
+  maxDecompressedSize = { type = "integer", min = 1, max = 1024 * MIB, default = 10 * MIB },
+  allowedOrigins = { type = "table" },
+  maxConnectionsPerIp = { type = "integer", min = 0, max = 10000000, default = 50 },
+  maxPendingPerIp = { type = "integer", min = 0, max = 10000000, default = 0 },
+  trustedProxies = { type = "table" },
+  maxBackpressure = { type = "integer", min = 1024, max = 1024 * MIB, default = MIB },
+  onBackpressure = { values = { "close", "drop" }, default = "close" },
+  volatileAbove = { type = "integer", min = 0, max = 1024 * MIB, default = 64 * 1024 },
+  handshakeTimeout = { type = "integer", min = 1, max = 3600000, default = 10000 },
+  ackTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
+  maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
+  maxListeners = { type = "integer", min = 1, max = 1000000, default = 256 },
+  maxTags = { type = "integer", min = 1, max = 1000000, default = 64 },
+  logger = { type = { "table", "string" } },
+}
+local TLS = { cert = { type = "string", required = true }, key = { type = "string", required = true } }
+local HEARTBEAT = {
+  interval = { type = "integer", min = 1, max = 86400000, default = 30000 },
+  timeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
+  onTimeout = { type = "function" },
+}
+local COMPRESSION = {
+  algorithm = { values = { "deflate", "none" }, default = "deflate" },
+  threshold = { type = "integer", min = 0, max = 1024 * MIB, default = 1024 },
+  level = { type = "integer", min = 1, max = 9, default = 1 },
+}
+local RATE_LIMIT = {
+  maxPerSecond = { type = "integer", min = 1, max = 1000000 },
+  maxPerMinute = { type = "integer", min = 1, max = 60000000 },
+  strategy = { values = { "fixed-window", "sliding-window" }, default = "fixed-window" },
+  onLimit = { type = "function" },
+}
+local LOGGER = { level = { values = { "debug", "info", "warn", "error", "silent" }, default = "info" } }
+local MODES = { chat = 0, media = 1, gaming = 2, voice = 3 }
+
+local function strings(what, list, level)
+  for i, value in ipairs(list) do
+    if type(value) ~= "string" then
+      error(("PPServer option %q is a list of strings, and item %d is a %s"):format(what, i, type(value)), level + 1)
+    end
+  end
+  return list
+end
+
+-- Checks the options as given, and their parts.
+local function check(given, level)
+  level = level + 1
+  local checked = options.check("PPServer", OPTIONS, given, level)
+  if checked.tls then
+    checked.tls = options.check("PPServer tls", TLS, checked.tls, level)
+  end
+  local heartbeat = checked.heartbeat
+  if heartbeat == nil or heartbeat == true then
+    heartbeat = {}
+  end
+  if heartbeat then
+    heartbeat = options.check("PPServer heartbeat", HEARTBEAT, heartbeat, level)
+    heartbeat.interval = checked.heartbeatInterval or heartbeat.interval
+  end
+  checked.heartbeat = heartbeat
+  local compression = checked.compression or {}
+  if type(compression) == "string" then
+    compression = { algorithm = compression }
+  end
+  checked.compression = options.check("PPServer compression", COMPRESSION, compression, level)
+  checked.rateLimit = options.check("PPServer rateLimit", RATE_LIMIT, checked.rateLimit or {}, level)
+  checked.rateLimit.maxPerSecond = checked.rateLimit.maxPerSecond or checked.maxMessagesPerSecond
+  checked.allowedOrigins = checked.allowedOrigins and strings("allowedOrigins", checked.allowedOrigins, level)
+  checked.trustedProxies = checked.trustedProxies and strings("trustedProxies", checked.trustedProxies, level)
+  for i, range in ipairs(checked.trustedProxies or {}) do
+    if not core.range_valid(range) then
+      error(
+        ("PPServer option \"trustedProxies\" takes addresses and ranges such as 10.0.0.0/8; item %d is %q"):format(i, range),
+        level
+      )
+    end
+  end
+  if checked.logger then
+    local logger = type(checked.logger) == "string" and { level = checked.logger } or checked.logger
+    log.set_level(options.check("PPServer logger", LOGGER, logger, level).level)
+  end
+  return checked
+end
+
+-- The flat table that C takes.
+local function flat(server, o)
+  local heartbeat, compression, rate = o.heartbeat, o.compression, o.rateLimit
+  return {
+    object = server,
+    maxPayload = o.maxPayload,
+    maxBackpressure = o.maxBackpressure,
+    maxDecompressedSize = o.maxDecompressedSize,
+    compress = compression.algorithm == "deflate",
+    compressionThreshold = compression.threshold,
+    compressionLevel = compression.level,
+    mode = MODES[o.mode],
+    registry = o.registry,
+    maxPerSecond = rate.maxPerSecond or 0,
+    maxPerMinute = rate.maxPerMinute or 0,
+    slidingWindow = rate.strategy == "sliding-window",
+    heartbeatInterval = heartbeat and heartbeat.interval or 0,
+    heartbeatTimeout = heartbeat and heartbeat.timeout or 0,
+    volatileAbove = o.volatileAbove,
+    dropWhenFull = o.onBackpressure == "drop",
+    maxConnectionsPerIp = o.maxConnectionsPerIp,
+    allowedOrigins = o.allowedOrigins,
+    trustedProxies = o.trustedProxies,
+  }
+end
+
+-- --- generations ---
+
+local function fresh()
+  return { types = {}, events = {}, any = nil, options = nil }
+end
+
+-- Puts a generation's registrations into force: one assignment, then the options and the open clients.
+local function apply(server, registrations)
+  local first = server._registered == nil
+  server._registered = registrations
+  if registrations.options then
+    server.options = registrations.options
+    core.configure(server._core, flat(server, registrations.options))
+  end
+  if not server._listening then
+    core.listen(server._core, server._listener)
+    server._listening = true
+  end
+  if not first then
+    for _, client in ipairs(server:getClients()) do
+      dispatch.reopened(client)
+    end
+    dispatch.fire(server, "reload", reload.current.number)
+  end
+end
+
+-- --- making one ---
+
+local _M = { port_override = nil }
+
+local function new_server(listener, owns_listener)
+  local server = setmetatable({
+    _listener = listener,
+    _owns_listener = owns_listener,
+    _core = core.new(dispatch.callbacks),
+    startedAt = runtime.now(),
+  }, Server)
+  server.port = listener:port()
+  return server
+end
+
+local function undo(server)
+  if server._owns_listener then
+    server._listener:close()
+  end
+  core.close(server._core)
+end
+
+local function drop(server)
+  runtime.spawn(function()
+    server:gracefulShutdown(5000)
+  end)
+end
+
+local function open(key, checked, make)
+  local server, err = reload.object(key, {
+    make = make,
+    fresh = fresh,
+    apply = apply,
+    drop = drop,
+    undo = undo,
+  })
+  if not server then
+    return nil, err
+  end
+  local registrations = reload.registrations(server)
+  registrations.options = checked
+  if not reload.is_loading() then
+    apply(server, registrations)
+  end
+  return server
+end
+
+-- A server on a port (or `host = "unix:/path"`). Raises where it can't listen.
+function _M.new(given)
+  local checked = check(given, 2)
+  if not checked.port and not (checked.host and checked.host:find "^unix:") then
+    error("PPServer needs the option \"port\" (or host = \"unix:/path\"); to share an HttpServer's port, use PPServer.attachTo", 2)
+  end
+  local key = ("ws:%s:%s"):format(checked.host or "", tostring(checked.port))
+  local server, err = open(key, checked, function()
+    local port = _M.port_override or checked.port or 0
+    _M.port_override = nil
+    local listener, why = http.listen {
+      host = checked.host,
+      port = port,
+      cert = checked.tls and checked.tls.cert,
+      key = checked.tls and checked.tls.key,
+      handshakeTimeout = checked.handshakeTimeout,
+      maxPendingPerIp = checked.maxPendingPerIp,
+    }
+    if not listener then
+      return nil, why
+    end
+    local made = new_server(listener, true)
+    log.info("listening", { port = made.port, host = checked.host or "*", tls = checked.tls and "yes" or nil })
+    return made
+  end)
+  if not server then
+    error({ plain = err }, 0)
+  end
+  return server
+end
+
+-- A server on the port of an HttpServer.
+function _M.attachTo(http_server, given)
+  if type(http_server) ~= "table" or not http_server._listener then
+    error("PPServer.attachTo takes a painda.HttpServer and a table of options", 2)
+  end
+  local checked = check(given or {}, 2)
+  local server, err = open("attached:" .. tostring(http_server._listener), checked, function()
+    return new_server(http_server._listener, false)
+  end)
+  if not server then
+    error({ plain = err }, 0)
+  end
+  return server
+end
+
+-- --- listeners ---
+
+local function place(self, name)
+  local registrations = reload.registrations(self)
+  return EVENTS[name] and registrations.events or registrations.types
+end
+
+-- Listens to an event (connection, disconnection, error, close, reload) or to a message type of every client:
+-- fn(client, payload, ack, msg).
+function Server:on(name, fn)
+  emitter.check("server:on", name, fn)
+  emitter.add(place(self, name), name, fn)
+  return self
+end
+
+function Server:once(name, fn)
+  emitter.check("server:once", name, fn)
+  emitter.add(place(self, name), name, fn, true)
+  return self
+end
+
+function Server:off(name, fn)
+  emitter.remove(place(self, name), name, fn)
+  return self
+end
+
+-- Hears every message of every client: fn(client, type, payload, ack).
+function Server:onAny(fn)
+  emitter.check("server:onAny", "*", fn)
+  local registrations = reload.registrations(self)
+  registrations.any = registrations.any or {}
+  emitter.add(registrations.any, "*", fn)
+  return self
+end
+
+function Server:offAny(fn)
+  local registrations = reload.registrations(self)
+  if registrations.any then
+    emitter.remove(registrations.any, "*", fn)
+    if not next(registrations.any) then
+      registrations.any = nil
+    end
+  end
+  return self
+end
+
+-- --- sending ---
+
+local function send_to_all(self, message, except, is_volatile)
+  local kind = type(message)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("server:broadcast takes a message {type = …, payload = …}, not a %s"):format(kind), 3)
+  end
+  if type(except) == "string" then
+    except = core.by_id(self._core, except)
+  end
+  local ref = except and except._ref
+  local sent, text, code
+  if kind == "userdata" then
+    sent, text, code = broadcast(self._core, message, nil, nil, nil, is_volatile, ref)
+  else
+    sent, text, code = broadcast(self._core, message.type, message.payload, nil, nil, is_volatile, ref)
+  end
+  if not sent then
+    error(Error.new(text, code), 3)
+  end
+  return sent
+end
+
+-- Sends a message to every client but `except` (a client or its id). Returns how many it was sent to.
+function Server:broadcast(message, except)
+  return send_to_all(self, message, except)
+end
+
+-- The same, left out for clients that are behind.
+function Server:broadcastVolatile(message, except)
+  return send_to_all(self, message, except, true)
+end
+
+-- Sends a message to every client: server:emit(type, payload).
+function Server:emit(mtype, payload)
+  local sent, text, code = broadcast(self._core, mtype, payload)
+  if not sent then
+    error(Error.new(text, code), 2)
+  end
+  return sent
+end
+
+-- --- looking ---
+
+-- The open clients, in no order.
+function Server:getClients()
+  local found = core.clients(self._core)
+  local out = {}
+  for _, client in ipairs(found) do
+    if type(client) == "table" then
+      out[#out + 1] = client
+    end
+  end
+  return out
+end
+
+-- The client with that id, or nil.
+function Server:getClient(id)
+  if type(id) ~= "string" then
+    error(("server:getClient takes an id, a string, not a %s"):format(type(id)), 2)
+  end
+  local client = core.by_id(self._core, id)
+  return type(client) == "table" and client or nil
+end
+
+-- The open clients that have the tag, with that value where one is given.
+function Server:getClientsByTag(name, value)
+  local out = {}
+  for _, client in ipairs(self:getClients()) do
+    local has = client:getTag(name)
+    if has ~= nil and (value == nil or has == value) then
+      out[#out + 1] = client
+    end
+  end
+  return out
+end
+
+-- Sends to the clients that have the tag. Returns to how many.
+function Server:broadcastToTag(name, value, message)
+  if message == nil then
+    value, message = nil, value
+  end
+  local sent = 0
+  for _, client in ipairs(self:getClientsByTag(name, value)) do
+    if client:send(message) then
+      sent = sent + 1
+    end
+  end
+  return sent
+end
+
+-- Counters since the start, and the state of the runtime.
+function Server:getStats()
+  local stats = core.stats(self._core)
+  stats.uptime = (runtime.now() - self.startedAt) / 1000
+  stats.generation = reload.current.number
+  for name, value in next, runtime.stats() do
+    stats[name] = value
+  end
+  return stats
+end
+
+-- --- the end ---
+
+function Server:_client_gone()
+  if self._drained and #core.clients(self._core) == 0 then
+    self._drained:wake(true)
+  end
+end
+
+local function stop_listening(self)
+  if self.closing then
+    return
+  end
+  self.closing = true
+  core.shut(self._core)
+  if self._owns_listener then
+    self._listener:stop()
+  end
+  reload.forget(self)
+end
+
+local function finish(self)
+  if self.closed then
+    return
+  end
+  self.closed = true
+  dispatch.fire(self, "close")
+  if self._owns_listener then
+    self._listener:close()
+  end
+  core.close(self._core)
+end
+
+local function close_clients(self, reason)
+  for _, client in ipairs(core.clients(self._core)) do
+    core.close_client(type(client) == "table" and client._ref or client, 1001, "server shutting down", reason)
+  end
+end
+
+-- Stops accepting and closes every client. Returns at once; "close" is fired when the last is gone.
+function Server:close()
+  if self.closing then
+    return
+  end
+  stop_listening(self)
+  close_clients(self, "server shutdown")
+  runtime.spawn(function()
+    self:_await_drain(3000)
+    finish(self)
+  end)
+end
+
+function Server:_await_drain(timeout)
+  if #core.clients(self._core) > 0 then
+    self._drained = task.waiter()
+    self._drained:wait(timeout)
+    self._drained = nil
+  end
+end
+
+-- Stops accepting, tells the clients (`__pp_shutdown`), lets handlers finish, closes with 1001, and waits until all are gone,
+-- at most `timeout` ms (5,000). True where none was left.
+function Server:gracefulShutdown(timeout)
+  timeout = timeout or 5000
+  if type(timeout) ~= "number" or not (timeout >= 0 and timeout < huge) then
+    error("server:gracefulShutdown takes the milliseconds that it may take, 0 or more", 2)
+  end
+  if self.closing then
+    return true
+  end
+  local deadline = runtime.now() + timeout
+  stop_listening(self)
+  core.broadcast_control(self._core, "__pp_shutdown", { reason = "server shutdown", timeoutMs = timeout })
+  while runtime.stats().handlersWaiting > 0 and runtime.now() < deadline - timeout / 4 do
+    task.sleep(10)
+  end
+  close_clients(self, "server shutdown")
+  self:_await_drain(math.max(1, deadline - runtime.now()))
+  local left = #core.clients(self._core)
+  finish(self)
+  return left == 0
+end
+
+return _M

@@ -1,0 +1,325 @@
+-- The client socket: what a server's handlers are given for each client.
+
+local core = require "painda.core.server"
+local ack = require "painda.ack"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+
+local setmetatable, rawget, rawset, type, error, tostring, next = setmetatable, rawget, rawset, type, error, tostring, next
+local send, send_control, broadcast = core.send, core.send_control, core.broadcast
+
+local Socket = {}
+local EMPTY = setmetatable({}, { __newindex = error }) -- shared by the sockets that have no listeners of a kind
+
+-- Names that mean something else than a message type; a message of such a type is told to "message" listeners only.
+local EVENTS = { message = true, disconnect = true, error = true }
+
+local _M = { EVENTS = EVENTS, Socket = Socket, EMPTY = EMPTY }
+
+-- --- the handshake, read when it is asked for ---
+
+local Handshake = {}
+
+local function decode(text)
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
+local function parse_query(text)
+  local query = {}
+  for name, value in text:gmatch "([^&=]+)=?([^&]*)" do
+    name = decode(name)
+    if query[name] == nil then
+      query[name] = decode(value)
+    end
+  end
+  return query
+end
+
+-- The token that the client came with: `?token=` or `Authorization: Bearer`; `__pp_auth` replaces it.
+local function find_token(handshake)
+  local bearer = handshake.headers.authorization
+  return handshake.query.token or bearer and bearer:match "^[Bb]earer%s+(%S+)$"
+end
+
+function Handshake:__index(name)
+  local ref = rawget(self, 1)
+  local found = ref and core.handshake(ref)
+  if not found then
+    return nil
+  end
+  rawset(self, 1, nil)
+  for key, value in next, found do
+    rawset(self, key, value)
+  end
+  rawset(self, "query", parse_query(found.query))
+  if rawget(self, "token") == nil then
+    rawset(self, "token", find_token(self))
+  end
+  return rawget(self, name)
+end
+
+-- --- making one ---
+
+local metatable = { __index = Socket, __name = "painda.Client" }
+
+function metatable:__tostring()
+  return "client " .. self.id
+end
+
+function _M.new(server, ref, id, address)
+  return setmetatable({
+    id = id,
+    data = {},
+    handshake = setmetatable({ ref, address = address }, Handshake),
+    server = server,
+    _ref = ref,
+    _on = EMPTY, -- message type → listener
+    _events = EMPTY, -- "message", "disconnect", "error" → listener
+  }, metatable)
+end
+
+-- --- listeners ---
+
+local function writable(self, field)
+  local listeners = self[field]
+  if listeners == EMPTY then
+    listeners = {}
+    self[field] = listeners
+  end
+  return listeners
+end
+
+local function add(self, name, fn, once)
+  local listeners = writable(self, EVENTS[name] and "_events" or "_on")
+  local limit = self.server.options.maxListeners
+  if listeners[name] ~= nil or next(listeners) then
+    local count = emitter.count(self._on) + emitter.count(self._events)
+    if count >= limit then
+      error(("a client has at most %d listeners (maxListeners): %q is one too many"):format(limit, name), 3)
+    end
+  end
+  emitter.add(listeners, name, fn, once)
+  return self
+end
+
+-- Listens to a message type, fn(payload, ack, msg), or to "message", fn(msg), "disconnect", fn(reason), or "error", fn(err).
+function Socket:on(name, fn)
+  emitter.check("client:on", name, fn)
+  return add(self, name, fn)
+end
+
+-- The same, for the next time only.
+function Socket:once(name, fn)
+  emitter.check("client:once", name, fn)
+  return add(self, name, fn, true)
+end
+
+-- Stops listening: one function, or every listener of that name.
+function Socket:off(name, fn)
+  emitter.remove(writable(self, EVENTS[name] and "_events" or "_on"), name, fn)
+  return self
+end
+
+-- Hears every message: fn(type, payload, ack).
+function Socket:onAny(fn)
+  emitter.check("client:onAny", "*", fn)
+  self._any = self._any or {}
+  emitter.add(self._any, "*", fn)
+  return self
+end
+
+function Socket:offAny(fn)
+  if self._any then
+    emitter.remove(self._any, "*", fn)
+    if not next(self._any) then
+      self._any = nil
+    end
+  end
+  return self
+end
+
+-- --- sending ---
+
+-- Misuse raises at the application's line; a client that is gone is an answer.
+local function result(sent, text, code)
+  if sent then
+    return sent
+  end
+  if code == "ENCODE_ERROR" then
+    error(Error.new(text, code), 3)
+  end
+  return nil, text
+end
+
+local function ask(self, mtype, payload, callback, timeout, ns)
+  local pending = self._acks
+  if not pending then
+    pending = ack.pending(self.server.options.maxPendingAcks)
+    self._acks = pending
+  end
+  local id = pending:ask(callback, timeout or self.server.options.ackTimeout)
+  local sent, text, code = send(self._ref, mtype, payload, ns, id)
+  if not sent then
+    pending:answer(id, Error.new(text, code == "closed" and "CONNECTION_ERROR" or code))
+  end
+  return sent, text, code
+end
+
+-- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
+function Socket:emit(mtype, payload, callback)
+  if callback ~= nil then
+    return result(ask(self, mtype, payload, callback))
+  end
+  local sent, text, code = send(self._ref, mtype, payload)
+  if sent then
+    return sent
+  end
+  return result(sent, text, code)
+end
+
+-- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile, namespace}.
+function Socket:send(message, options)
+  local kind = type(message)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("client:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
+  end
+  local callback = type(options) == "function" and options or nil
+  options = type(options) == "table" and options or EMPTY
+  if callback then
+    return result(ask(self, message.type, message.payload, callback))
+  end
+  if kind == "userdata" then
+    return result(send(self._ref, message, nil, options.namespace, nil, options.volatile))
+  end
+  return result(send(self._ref, message.type, message.payload, options.namespace, nil, options.volatile))
+end
+
+-- Sends and waits for the ack: the response, or nil and the error.
+function Socket:request(mtype, payload, timeout)
+  return ack.wait(function(callback)
+    return ask(self, mtype, payload, callback, timeout)
+  end)
+end
+
+-- Sends bytes as one WebSocket message, as they are; text where the second argument is true.
+function Socket:sendRaw(bytes, text)
+  if type(bytes) ~= "string" then
+    error(("client:sendRaw takes a string of bytes, not a %s"):format(type(bytes)), 2)
+  end
+  return result(core.send_raw(self._ref, bytes, text))
+end
+
+-- Answers a message by its __ackId.
+function Socket:sendAck(id, response)
+  return result(send_control(self._ref, "__pp_ack", ack.payload(id, nil, response)))
+end
+
+local Timed = {}
+Timed.__index = Timed
+
+function Timed:emit(mtype, payload, callback)
+  return result(ask(self.socket, mtype, payload, callback, self.timeout))
+end
+
+function Timed:request(mtype, payload)
+  return self.socket:request(mtype, payload, self.timeout)
+end
+
+-- client:timeout(ms):emit(type, payload, callback): the time that the ack may take.
+function Socket:timeout(ms)
+  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
+    error(("client:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
+  end
+  return setmetatable({ socket = self, timeout = ms }, Timed)
+end
+
+-- --- the rest ---
+
+-- Closes the connection behind what was sent. The code is 1000, or 3000 to 4999.
+function Socket:close(code, reason)
+  code = code or 1000
+  if type(code) ~= "number" or not (code == 1000 or code >= 3000 and code <= 4999) then
+    error(("client:close takes a code of 1000, or 3000 to 4999, not %s"):format(tostring(code)), 2)
+  end
+  core.close_client(self._ref, code, reason or "", "forced server disconnect")
+end
+
+function Socket:setTag(name, value)
+  local tags = self._tags or {}
+  if tags[name] == nil and value ~= nil then
+    local count = 0
+    for _ in next, tags do
+      count = count + 1
+    end
+    if count >= self.server.options.maxTags then
+      error(("a client has at most %d tags (maxTags)"):format(self.server.options.maxTags), 2)
+    end
+  end
+  if value == nil then
+    value = true
+  end
+  tags[name] = value
+  self._tags = tags
+  return self
+end
+
+function Socket:getTag(name)
+  return self._tags and self._tags[name]
+end
+
+function Socket:hasTag(name)
+  return self._tags ~= nil and self._tags[name] ~= nil
+end
+
+function Socket:removeTag(name)
+  if self._tags then
+    self._tags[name] = nil
+  end
+  return self
+end
+
+function Socket:getAllTags()
+  local tags = {}
+  for name, value in next, self._tags or EMPTY do
+    tags[name] = value
+  end
+  return tags
+end
+
+-- Bytes that wait to be written to this client.
+function Socket:bufferedAmount()
+  return core.queued(self._ref)
+end
+
+local Broadcast = {}
+Broadcast.__index = Broadcast
+
+-- Sends to every other client.
+function Broadcast:emit(mtype, payload)
+  local socket = self.socket
+  return result(broadcast(socket.server._core, mtype, payload, nil, nil, self.is_volatile, socket._ref))
+end
+
+-- The fields that are made when they are asked for.
+local made = {}
+
+function made.broadcast(self)
+  return setmetatable({ socket = self }, Broadcast)
+end
+
+metatable.__index = function(self, name)
+  local method = Socket[name]
+  if method ~= nil then
+    return method
+  end
+  local make = made[name]
+  if make then
+    local value = make(self)
+    rawset(self, name, value)
+    return value
+  end
+end
+
+return _M

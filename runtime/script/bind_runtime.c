@@ -1,0 +1,167 @@
+/* painda.core.runtime: what the Lua side needs of the process and its loop.
+ *
+ *     log(level, text [, fields])        set_log_level(name), set_log_format(name) → boolean
+ *     spawn(fn, …)                       wait() → what wake passes        wake(thread, …)
+ *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
+ *     now() → ms                         stats() → table                  stop([exit code])
+ *     on_signal(name, fn)                timer(fn), watch(directory, fn): bind_timer.h
+ *     collect() → KB in use, after two full collections                   version */
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/loop.h"
+#include "script/bind.h"
+#include "script/bind_timer.h"
+#include "script/call.h"
+#include "script/vm_internal.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#define MAX_FIELDS 16
+
+/* [-0, +0] Collects the string and number values of the table at `index`; their text is good while the table is. */
+static size_t read_fields(lua_State *L, int index, struct pp_log_field *fields)
+{
+    size_t count = 0;
+    lua_pushnil(L);
+    while (count < MAX_FIELDS && lua_next(L, index)) { /* stack now: key, value */
+        if (lua_type(L, -2) == LUA_TSTRING && lua_isstring(L, -1)) {
+            /* The converted number must outlive the pop: it takes the place of the value in the table. */
+            struct pp_log_field *field = &fields[count++];
+            field->key = lua_tostring(L, -2);
+            field->value = lua_tolstring(L, -1, &field->len);
+            lua_pushvalue(L, -2);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, index);
+        }
+        lua_pop(L, 1);
+    }
+    if (count == MAX_FIELDS)
+        lua_pop(L, 1);
+    return count;
+}
+
+static int log_line(lua_State *L)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error", NULL};
+    enum pp_log_level level = (enum pp_log_level)luaL_checkoption(L, 1, "info", names);
+    size_t len;
+    const char *text = luaL_checklstring(L, 2, &len);
+    struct pp_log_field fields[MAX_FIELDS];
+    size_t count = 0;
+    if (!pp_log_enabled(level))
+        return 0;
+    if (lua_istable(L, 3))
+        count = read_fields(L, 3, fields);
+    pp_log_write(level, text, len, fields, count);
+    return 0;
+}
+
+static int set_log_level(lua_State *L)
+{
+    lua_pushboolean(L, pp_log_set_level(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+static int set_log_format(lua_State *L)
+{
+    lua_pushboolean(L, pp_log_set_format(luaL_checkstring(L, 1)));
+    return 1;
+}
+
+static int spawn(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    int count = lua_gettop(L);
+    struct pp_vm *vm = pp_vm_of(L);
+    lua_State *task = pp_call_begin(vm);
+    luaL_checkstack(task, count, "too many arguments");
+    lua_xmove(L, task, count);
+    pp_call_run(vm, task, count - 1, "task");
+    return 0;
+}
+
+static int wait(lua_State *L)
+{
+    return pp_call_wait(L);
+}
+
+static int wake(lua_State *L)
+{
+    lua_State *task = lua_tothread(L, 1);
+    luaL_argcheck(L, task != NULL && lua_status(task) == LUA_YIELD, 1, "a waiting task expected");
+    int count = lua_gettop(L) - 1;
+    luaL_checkstack(task, count, "too many values");
+    pp_call_wake(pp_vm_of(L), task, L, count);
+    return 0;
+}
+
+static int set_error_handler(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct pp_vm *vm = pp_vm_of(L);
+    luaL_unref(L, LUA_REGISTRYINDEX, vm->on_error);
+    lua_settop(L, 1);
+    vm->on_error = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static int now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)pp_clock_ns() / 1e6);
+    return 1;
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static int stats(lua_State *L)
+{
+    struct pp_vm *vm = pp_vm_of(L);
+    lua_createtable(L, 0, 8);
+    set_number(L, "luaMemory", lua_gc(L, LUA_GCCOUNT, 0) * 1024.0 + lua_gc(L, LUA_GCCOUNTB, 0));
+    set_number(L, "gcLongestPauseMs", (double)vm->gc_longest_pause / 1e6);
+    set_number(L, "gcIdleSteps", (double)vm->gc_steps);
+    set_number(L, "tasksWaiting", (double)vm->tasks_waiting);
+    set_number(L, "handlersWaiting", (double)vm->handlers.count);
+    set_number(L, "longestTurnMs", (double)pp_loop_longest_turn(vm->loop) / 1e6);
+    set_number(L, "handlerErrors", (double)vm->errors);
+    return 1;
+}
+
+static int stop(lua_State *L)
+{
+    struct pp_vm *vm = pp_vm_of(L);
+    vm->exit_code = (int)luaL_optinteger(L, 1, 0);
+    pp_loop_stop(vm->loop);
+    return 0;
+}
+
+static int collect(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    lua_pushinteger(L, lua_gc(L, LUA_GCCOUNT, 0));
+    return 1;
+}
+
+int pp_bind_runtime(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"log", log_line}, {"set_log_level", set_log_level}, {"set_log_format", set_log_format},
+        {"spawn", spawn},  {"wait", wait},                   {"wake", wake},
+        {"now", now},      {"stats", stats},                 {"set_error_handler", set_error_handler},
+        {"stop", stop},    {"collect", collect},             {NULL, NULL},
+    };
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    pp_bind_timer(L);
+    pp_bind_watch(L);
+    pp_bind_signal(L);
+    lua_pushliteral(L, PP_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}

@@ -1,0 +1,89 @@
+/* One-shot timers on the loop's wheel. A pending timer is held in the registry, an idle one is the collector's. */
+#include "script/bind_timer.h"
+
+#include "net/loop.h"
+#include "script/call.h"
+
+#include <lauxlib.h>
+#include <stddef.h>
+
+#define TIMER "painda.timer"
+
+struct timer {
+    struct pp_timer node;
+    struct pp_vm *vm;
+    int fn;   /* reference to the function */
+    int self; /* reference to the userdata while pending, else LUA_NOREF */
+};
+
+static void release(struct timer *timer)
+{
+    lua_State *L = pp_vm_lua(timer->vm);
+    pp_loop_timer_stop(pp_vm_loop(timer->vm), &timer->node);
+    luaL_unref(L, LUA_REGISTRYINDEX, timer->self);
+    timer->self = LUA_NOREF;
+}
+
+static void fire(struct pp_timer *node)
+{
+    struct timer *timer = (struct timer *)((char *)node - offsetof(struct timer, node));
+    struct pp_vm *vm = timer->vm;
+    lua_State *task = pp_call_begin(vm);
+    lua_rawgeti(task, LUA_REGISTRYINDEX, timer->fn);
+    release(timer); /* from here on the collector may take it */
+    pp_call_run(vm, task, 0, "timer");
+}
+
+static int start(lua_State *L)
+{
+    struct timer *timer = luaL_checkudata(L, 1, TIMER);
+    double ms = luaL_checknumber(L, 2);
+    luaL_argcheck(L, ms >= 0 && ms <= 1e12, 2, "milliseconds from 0 to 1e12 expected");
+    if (timer->self == LUA_NOREF) {
+        lua_settop(L, 1);
+        timer->self = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    uint64_t whole = (uint64_t)ms;
+    pp_loop_timer_start(pp_vm_loop(timer->vm), &timer->node, whole + (ms > (double)whole));
+    return 0;
+}
+
+static int stop(lua_State *L)
+{
+    release(luaL_checkudata(L, 1, TIMER));
+    return 0;
+}
+
+static int collect(lua_State *L)
+{
+    struct timer *timer = lua_touserdata(L, 1);
+    release(timer);
+    luaL_unref(L, LUA_REGISTRYINDEX, timer->fn);
+    timer->fn = LUA_NOREF;
+    return 0;
+}
+
+static int new_timer(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    struct timer *timer = lua_newuserdata(L, sizeof *timer);
+    *timer = (struct timer){.vm = pp_vm_of(L), .node.fire = fire, .self = LUA_NOREF};
+    luaL_getmetatable(L, TIMER);
+    lua_setmetatable(L, -2);
+    lua_insert(L, 1); /* stack now: timer, fn */
+    timer->fn = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 1;
+}
+
+void pp_bind_timer(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"start", start}, {"stop", stop}, {"__gc", collect}, {NULL, NULL}};
+    luaL_newmetatable(L, TIMER);
+    luaL_register(L, NULL, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_pushcfunction(L, new_timer);
+    lua_setfield(L, -2, "timer");
+}

@@ -1,0 +1,281 @@
+/* Clients: from an accepted connection to the callbacks of lua/painda/dispatch.lua. */
+#include "net/handshake.h"
+#include "net/listener.h"
+#include "script/call.h"
+#include "script/lua_json.h"
+#include "script/lua_message.h"
+#include "script/lua_server.h"
+#include "session/origin.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+const struct pp_message *pp_lua_current_message;
+
+static lua_State *begin(struct pp_lua_server *server, enum pp_callback callback)
+{
+    lua_State *task = pp_call_begin(server->vm);
+    lua_rawgeti(task, LUA_REGISTRYINDEX, server->callbacks[callback]);
+    return task;
+}
+
+static void push_object(lua_State *task, const struct pp_lua_client *client)
+{
+    lua_rawgeti(task, LUA_REGISTRYINDEX, client->object);
+}
+
+/* --- the session's events --- */
+
+/* [-0, +1] Pushes the payload of a schema message, nil for JSON, which waits to be read. False where it can't be read. */
+static bool push_schema_payload(lua_State *task, struct pp_lua_client *client, const struct pp_message *message)
+{
+    char error[PP_LUA_JSON_ERROR];
+    if (message->schema == NULL) {
+        lua_pushnil(task);
+        return true;
+    }
+    bool read = pp_lua_message_push_payload(task, message, error, sizeof error);
+    if (!read)
+        pp_session_malformed(client->member.session, "SCHEMA_ERROR", error);
+    return read;
+}
+
+static void on_message(void *owner, const struct pp_message *message)
+{
+    struct pp_lua_client *client = owner;
+    lua_State *task = begin(client->server, message->control ? PP_ON_CONTROL : PP_ON_MESSAGE);
+    push_object(task, client);
+    if (!push_schema_payload(task, client, message)) {
+        pp_call_cancel(client->server->vm, task);
+        return;
+    }
+    lua_pushlstring(task, message->type, message->type_len);
+    if (message->ack_id > 0)
+        lua_pushnumber(task, (lua_Number)message->ack_id);
+    else
+        lua_pushnil(task);
+    if (message->ns != NULL)
+        lua_pushlstring(task, message->ns, message->ns_len);
+    else
+        lua_pushnil(task);
+    const struct pp_message *outer = pp_lua_current_message;
+    pp_lua_current_message = message;
+    pp_call_run(client->server->vm, task, 5, "message");
+    pp_lua_current_message = outer;
+}
+
+static void on_limited(void *owner)
+{
+    struct pp_lua_client *client = owner;
+    lua_State *task = begin(client->server, PP_ON_LIMITED);
+    push_object(task, client);
+    pp_call_run(client->server->vm, task, 1, "onLimit");
+}
+
+static void on_backpressure(void *owner)
+{
+    (void)owner; /* counted by the session */
+}
+
+static void on_closed(void *owner, const char *reason, uint16_t code)
+{
+    struct pp_lua_client *client = owner;
+    struct pp_lua_server *server = client->server;
+    lua_State *L = pp_vm_lua(server->vm);
+    int object = client->object;
+    pp_hub_remove(&server->hub, &client->member);
+    client->member.session = NULL;
+    client->object = LUA_NOREF;
+    lua_State *task = begin(server, PP_ON_CLOSED);
+    lua_rawgeti(task, LUA_REGISTRYINDEX, object);
+    lua_pushstring(task, reason);
+    lua_pushinteger(task, code);
+    luaL_unref(L, LUA_REGISTRYINDEX, object); /* the task holds it now */
+    pp_call_run(server->vm, task, 3, "disconnect");
+    pp_lua_server_unused(server);
+}
+
+static const struct pp_session_ops session_ops = {
+    .message = on_message,
+    .limited = on_limited,
+    .backpressure = on_backpressure,
+    .closed = on_closed,
+};
+
+/* --- the listener's events --- */
+
+static bool origin_allowed(const struct pp_lua_server *server, const struct pp_handshake *handshake)
+{
+    size_t len;
+    const char *origin = pp_handshake_header(handshake, "origin", &len);
+    if (origin == NULL || server->allowed_origins == NULL)
+        return true;
+    for (char **rule = server->allowed_origins; *rule != NULL; rule++)
+        if (pp_origin_matches(*rule, origin, len))
+            return true;
+    return false;
+}
+
+static int on_upgrade(void *owner, const struct pp_handshake *handshake)
+{
+    struct pp_lua_server *server = owner;
+    if (server->closing)
+        return 503;
+    if (!origin_allowed(server, handshake)) {
+        server->refused++;
+        return 403;
+    }
+    return 0;
+}
+
+static void ignore_message(void *owner, unsigned char *bytes, size_t len, bool text)
+{
+    (void)owner, (void)bytes, (void)len, (void)text;
+}
+
+static void ignore_closed(void *owner, uint16_t code, const char *reason, bool by_peer)
+{
+    (void)owner, (void)code, (void)reason, (void)by_peer;
+}
+
+static void refuse(struct pp_conn *conn, struct pp_handshake *handshake, uint16_t code, const char *text)
+{
+    static const struct pp_conn_ops ops = {.message = ignore_message, .closed = ignore_closed};
+    static const struct pp_conn_limits limits = {.max_payload = 4096, .max_queue = 4096, .close_after = 1000};
+    pp_conn_set_owner(conn, &ops, &limits, NULL);
+    pp_conn_close(conn, code, text);
+    pp_handshake_delete(handshake);
+}
+
+static void on_open(void *owner, struct pp_conn *conn, struct pp_handshake *handshake)
+{
+    struct pp_lua_server *server = owner;
+    char address[64];
+    size_t len = 0;
+    const char *forwarded = pp_handshake_header(handshake, "x-forwarded-for", &len);
+    pp_client_address(handshake->address, forwarded, len, (const char *const *)server->trusted_proxies, address,
+                      sizeof address);
+    if (server->max_per_address > 0 && pp_hub_count_address(&server->hub, address) >= server->max_per_address) {
+        server->refused++;
+        refuse(conn, handshake, PP_CLOSE_TOO_MANY, "too many connections from this IP");
+        return;
+    }
+    lua_State *task = begin(server, PP_ON_OPEN);
+    lua_rawgeti(task, LUA_REGISTRYINDEX, server->object);
+    struct pp_lua_client *client = lua_newuserdata(task, sizeof *client);
+    *client = (struct pp_lua_client){.server = server, .object = LUA_NOREF};
+    client->member.session = pp_session_new(pp_vm_loop(server->vm), &server->config, &server->stats, &session_ops, client,
+                                            conn, handshake);
+    pp_hub_add(&server->hub, &client->member, address);
+    server->connections++;
+    /* Until the Lua side attaches its object, the userdata stands for it: a session always has one to hand out. */
+    lua_pushvalue(task, -1);
+    client->object = luaL_ref(task, LUA_REGISTRYINDEX);
+    lua_pushstring(task, pp_session_id(client->member.session));
+    lua_pushstring(task, address);
+    pp_call_run(server->vm, task, 4, "connection");
+}
+
+const struct pp_listener_ops pp_lua_listener_ops = {.upgrade = on_upgrade, .open = on_open};
+
+/* --- functions for Lua --- */
+
+/* attach(client, object): `object` is what the callbacks get from here on. */
+static int attach(lua_State *L)
+{
+    struct pp_lua_client *client = pp_lua_client_at(L, 1);
+    if (client->member.session == NULL)
+        return 0;
+    lua_settop(L, 2);
+    luaL_unref(L, LUA_REGISTRYINDEX, client->object);
+    client->object = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void push_headers(lua_State *L, const char *line)
+{
+    lua_newtable(L);
+    while (*line != '\0') {
+        size_t name = strcspn(line, ":"), len = strcspn(line, "\n");
+        lua_pushlstring(L, line, name);
+        lua_pushlstring(L, line + name + 2, len - name - 2);
+        lua_rawset(L, -3);
+        line += len + 1;
+    }
+}
+
+/* handshake(client) → {path, query (text), headers, address, port, secure}, or nil, "closed" */
+static int handshake_of(lua_State *L)
+{
+    struct pp_lua_client *client = pp_lua_client_at(L, 1);
+    if (client->member.session == NULL) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 2;
+    }
+    const struct pp_handshake *handshake = pp_session_handshake(client->member.session);
+    lua_createtable(L, 0, 6);
+    set_string(L, "path", handshake->path);
+    set_string(L, "query", handshake->query);
+    set_string(L, "address", client->member.address);
+    lua_pushboolean(L, handshake->secure);
+    lua_setfield(L, -2, "secure");
+    lua_pushinteger(L, handshake->port);
+    lua_setfield(L, -2, "port");
+    push_headers(L, handshake->headers);
+    lua_setfield(L, -2, "headers");
+    return 1;
+}
+
+/* close(client, code, text, reason): reason is one of the static disconnect reasons. */
+static int close_client(lua_State *L)
+{
+    static const char *const reasons[] = {"forced server disconnect", "server shutdown", NULL};
+    struct pp_lua_client *client = pp_lua_client_at(L, 1);
+    int code = (int)luaL_checkinteger(L, 2);
+    const char *text = luaL_checkstring(L, 3);
+    const char *reason = reasons[luaL_checkoption(L, 4, reasons[0], reasons)];
+    if (client->member.session != NULL)
+        pp_session_close(client->member.session, (uint16_t)code, text, reason);
+    return 0;
+}
+
+/* queued(client) → bytes that wait to be written, 0 where it is gone */
+static int queued(lua_State *L)
+{
+    struct pp_lua_client *client = pp_lua_client_at(L, 1);
+    lua_pushnumber(L, client->member.session ? (lua_Number)pp_session_queued(client->member.session) : 0);
+    return 1;
+}
+
+/* payload() → the payload of the JSON message being handled */
+static int payload(lua_State *L)
+{
+    char error[PP_LUA_JSON_ERROR] = "no message is being handled";
+    if (pp_lua_current_message == NULL || !pp_lua_message_push_payload(L, pp_lua_current_message, error, sizeof error))
+        return luaL_error(L, "%s", error);
+    return 1;
+}
+
+/* message() → the message being handled, as an object that may be kept */
+static int message_object(lua_State *L)
+{
+    if (pp_lua_current_message == NULL)
+        return luaL_error(L, "no message is being handled");
+    pp_lua_message_push(L, pp_lua_current_message);
+    return 1;
+}
+
+void pp_bind_client_functions(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"attach", attach},   {"handshake", handshake_of}, {"close_client", close_client},
+                                         {"queued", queued},   {"payload", payload},        {"message", message_object},
+                                         {NULL, NULL}};
+    luaL_register(L, NULL, functions);
+}

@@ -1,0 +1,65 @@
+/* Servers and their clients as Lua objects: what bind_server.c, lua_client.c and lua_send.c share.
+ *
+ * A server is a userdata that lives until it was closed and its last client is gone. A client is a userdata too: it
+ * stays in the hub while its session lives, and is a handle that answers "closed" afterwards. */
+#ifndef PP_SCRIPT_LUA_SERVER_H
+#define PP_SCRIPT_LUA_SERVER_H
+
+#include "hub/hub.h"
+#include "script/vm.h"
+
+#include <stdbool.h>
+
+struct pp_compressor;
+struct pp_listener;
+
+/* The functions of lua/painda/dispatch.lua that C calls. */
+enum pp_callback { PP_ON_OPEN, PP_ON_MESSAGE, PP_ON_CONTROL, PP_ON_CLOSED, PP_ON_LIMITED, PP_ON_UPGRADE, PP_CALLBACKS };
+
+struct pp_lua_server {
+    struct pp_vm *vm;
+    struct pp_hub hub;
+    struct pp_session_config config;
+    struct pp_session_stats stats;
+    struct pp_compressor *compressor;
+    char **allowed_origins; /* NULL-terminated; NULL: all */
+    char **trusted_proxies; /* NULL-terminated; NULL: none */
+    uint32_t max_per_address;
+    uint64_t connections, refused;
+    int callbacks[PP_CALLBACKS]; /* references to functions */
+    int object;                  /* reference to the Lua server object, given to the callbacks */
+    int self;                    /* reference to this userdata while it is open or has clients */
+    int listener, registry;      /* references to their userdata */
+    struct pp_listener *port;    /* NULL once it stopped listening */
+    bool closing;
+};
+
+struct pp_lua_client {
+    struct pp_member member; /* member.session is NULL once it is gone */
+    struct pp_lua_server *server;
+    int object; /* reference to the Lua client object while the session lives */
+};
+
+/* The message that a client's handler is being called for; NULL otherwise. Only its bytes' owner sets it. */
+extern const struct pp_message *pp_lua_current_message;
+
+/* [-0, +0] What a listener calls: upgrades are judged and connections become clients of the server. */
+extern const struct pp_listener_ops pp_lua_listener_ops;
+
+/* The server of the userdata at `index`; raises where it is something else. */
+struct pp_lua_server *pp_lua_server_check(lua_State *L, int index);
+
+/* The client of the userdata at `index`. Internal: the Lua side passes nothing else. */
+static inline struct pp_lua_client *pp_lua_client_at(lua_State *L, int index)
+{
+    return lua_touserdata(L, index);
+}
+
+/* Called when a client is gone: lets the server go where it was the last. */
+void pp_lua_server_unused(struct pp_lua_server *server);
+
+/* [-0, +0] Adds the client functions, and those that send, to the module table on top. */
+void pp_bind_client_functions(lua_State *L);
+void pp_bind_send_functions(lua_State *L);
+
+#endif
