@@ -15,8 +15,6 @@
 #define WIDE_ARRAY 32     /* values that are collected at most */
 #define MAX_SIZE_HINT 128 /* room that is made for a spilled table ahead of its values */
 
-static const char registry_key;
-
 /* An open array or object. */
 struct level {
     int slot;       /* stack index of the free slot, or of the table it was spilled into */
@@ -41,12 +39,7 @@ void pp_lua_json_init(lua_State *L)
     lua_setfield(L, -2, "__name");
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, PP_LUA_ARRAY);
-    pp_shapes_create(L); /* stack now: mark, shapes */
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, PP_SHAPES_ARRAY);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)&registry_key);
-    lua_insert(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
+    pp_shapes_create(L);
 }
 
 static void push_escaped(lua_State *L, const char *span, size_t len)
@@ -220,15 +213,11 @@ int pp_lua_json_decode(lua_State *L, const char *text, size_t len, char *error, 
     int top = lua_gettop(L);
     if (!lua_checkstack(L, WIDE_ARRAY + 8))
         return snprintf(error, error_size, "the Lua stack is full"), 0;
-    lua_pushlightuserdata(L, (void *)(uintptr_t)&registry_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    lua_rawgeti(L, -1, PP_SHAPES_SELF);
     d.L = L;
     d.table = top + 1;
-    d.shapes = lua_touserdata(L, -1);
+    d.shapes = pp_shapes_open(L);
     d.end = text + len;
     d.levels[0] = (struct level){0};
-    lua_pop(L, 1);
     pp_json_reader_init(&reader, text, len);
     const char *reason = decode(&d, &reader);
     if (reason != NULL) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "script/lua_json_shape.h"
 #include "value/json_reader.h"
 #include "value/json_writer.h"
 
@@ -17,6 +18,8 @@ struct encoder {
     struct pp_buf *out;
     char *error;
     size_t error_size;
+    struct pp_shapes *shapes;
+    int table;      /* stack index of the table of shapes */
     int first_slot; /* the key of level 1, its value behind it; two slots for each level */
     int depth;      /* open tables */
 };
@@ -117,7 +120,7 @@ static bool has_mark(const struct encoder *e, int table)
     lua_State *L = e->L;
     if (!lua_getmetatable(L, table))
         return false;
-    lua_getfield(L, LUA_REGISTRYINDEX, PP_LUA_ARRAY); /* stack now: …, metatable, mark */
+    lua_rawgeti(L, e->table, PP_SHAPES_ARRAY); /* stack now: …, metatable, mark */
     bool same = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return same;
@@ -195,29 +198,45 @@ static bool encode_array(struct encoder *e, int table)
     return true;
 }
 
+/* Appends a key that is not known yet, or cannot be: it needs an escape or is not valid. Stack: the key, its value. */
+static bool encode_new_key(struct encoder *e)
+{
+    lua_State *L = e->L;
+    size_t len;
+    lua_pushvalue(L, -2);
+    const char *name = lua_tolstring(L, -1, &len);
+    pp_buf_append_char(e->out, ',');
+    if (!pp_json_write_string(e->out, name, len))
+        return fail_at(e, e->depth - 1, "a key of the table is not valid UTF-8");
+    pp_buf_append_char(e->out, ':');
+    pp_shapes_learn_text(e->shapes, L, e->table);
+    lua_pop(L, 1);
+    return true;
+}
+
 /* As encode_array. */
 static bool encode_object(struct encoder *e, int table)
 {
     lua_State *L = e->L;
     int key = key_slot(e, e->depth);
     size_t start = e->out->len;
-    char before = '{';
     if (has_mark(e, table))
         return fail_at(e, e->depth - 1, "the table is marked as an array but has string keys");
     do {
-        if (lua_type(L, key) != LUA_TSTRING)
+        const struct pp_shape_text *text = pp_shapes_find_text(e->shapes, lua_topointer(L, key));
+        if (text != NULL) {
+            memcpy(pp_buf_reserve(e->out, sizeof text->text), text->text, sizeof text->text);
+            e->out->len += text->len;
+        } else if (lua_type(L, key) != LUA_TSTRING) {
             return encode_array_slowly(e, table, start);
-        size_t len;
-        const char *name = lua_tolstring(L, key, &len);
-        pp_buf_append_char(e->out, before);
-        if (!pp_json_write_string(e->out, name, len))
-            return fail_at(e, e->depth - 1, "a key of the table is not valid UTF-8");
-        pp_buf_append_char(e->out, ':');
+        } else if (!encode_new_key(e)) {
+            return false;
+        }
         if (!encode_value(e, key + 1))
             return false;
-        before = ',';
         lua_pop(L, 1);
     } while (lua_next(L, table));
+    e->out->data[start] = '{'; /* where the first key put its comma */
     pp_buf_append_char(e->out, '}');
     return true;
 }
@@ -286,10 +305,14 @@ bool pp_lua_json_encode(lua_State *L, int index, struct pp_buf *out, char *error
     int top = lua_gettop(L);
     if (index < 0 && index > LUA_REGISTRYINDEX)
         index += top + 1;
-    struct encoder e = {L, out, error, error_size, top + 1, 0};
     size_t before = out->len;
-    if (!lua_checkstack(L, 2 * PP_JSON_MAX_DEPTH + 4))
+    if (index > top) { /* what an absent argument is */
+        pp_buf_append(out, "null", 4);
+        return true;
+    }
+    if (!lua_checkstack(L, 2 * PP_JSON_MAX_DEPTH + 8))
         return snprintf(error, error_size, "payload: the Lua stack is full"), false;
+    struct encoder e = {L, out, error, error_size, pp_shapes_open(L), top + 1, top + 2, 0};
     bool ok = encode_value(&e, index);
     if (!ok)
         out->len = before;

@@ -6,19 +6,62 @@
 #include <lauxlib.h>
 #include <luajit.h>
 
+#include "value/json_writer.h"
+
 /* A list of keys must be seen so often before its function is made, since compiling costs some microseconds. */
 #define LEARN 16
 
+static const char registry_key;
+
 void pp_shapes_create(lua_State *L)
 {
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&registry_key);
     lua_createtable(L, PP_SHAPES_END, 0);
     struct pp_shapes *shapes = lua_newuserdata(L, sizeof *shapes);
     memset(shapes, 0, sizeof *shapes);
+    for (int i = 0; i < PP_SHAPE_TEXTS; i++)
+        shapes->texts[i].string = shapes; /* no string's address, and not NULL, which a key of another type has */
     lua_rawseti(L, -2, PP_SHAPES_SELF);
     for (int i = PP_SHAPES_KEY; i < PP_SHAPES_END; i++) {
         lua_pushboolean(L, 0);
         lua_rawseti(L, -2, i);
     }
+    lua_pushvalue(L, -3); /* stack now: mark, registry key, table, mark */
+    lua_rawseti(L, -2, PP_SHAPES_ARRAY);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
+}
+
+struct pp_shapes *pp_shapes_open(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&registry_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_rawgeti(L, -1, PP_SHAPES_SELF);
+    struct pp_shapes *shapes = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return shapes;
+}
+
+void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L, int table)
+{
+    char text[PP_SHAPE_TEXT_LEN];
+    size_t len;
+    const void *address = lua_topointer(L, -1);
+    const char *string = lua_tolstring(L, -1, &len);
+    if (len + 4 > sizeof text || address == NULL || !pp_json_copy_plain(text + 2, string, len))
+        return;
+    text[0] = ',';
+    text[1] = '"';
+    text[len + 2] = '"';
+    text[len + 3] = ':';
+    /* Of its two slots the one that is taken changes, so that two keys that want the same end up side by side. */
+    unsigned slot = pp_shape_text_slot(address) ^ (unsigned)(shapes->learned_texts++ & 1);
+    struct pp_shape_text *place = &shapes->texts[slot];
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, table, PP_SHAPES_TEXT + (int)slot);
+    place->string = address;
+    place->len = (uint8_t)(len + 4);
+    memcpy(place->text, text, len + 4);
 }
 
 pp_shape_id pp_shapes_learn_key(struct pp_shapes *shapes, lua_State *L, int table, const struct pp_shape_key *key,

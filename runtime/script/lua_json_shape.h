@@ -11,11 +11,13 @@
 
 #include <lua.h>
 
-#define PP_SHAPE_FIELDS 24  /* longest list of keys that is learned */
-#define PP_SHAPE_KEY_LEN 32 /* longest key that is learned */
-#define PP_SHAPE_KEYS 1024  /* slots for keys; an id holds ten bits for it */
-#define PP_SHAPE_SHAPES 128 /* slots for shapes */
-#define PP_SHAPE_PROBES 4   /* slots that a key or a shape may stand in */
+#define PP_SHAPE_FIELDS 24   /* longest list of keys that is learned */
+#define PP_SHAPE_KEY_LEN 32  /* longest key that is learned */
+#define PP_SHAPE_KEYS 1024   /* slots for keys; an id holds ten bits for it */
+#define PP_SHAPE_SHAPES 128  /* slots for shapes */
+#define PP_SHAPE_PROBES 4    /* slots that a key or a shape may stand in */
+#define PP_SHAPE_TEXTS 512   /* slots for the texts of keys */
+#define PP_SHAPE_TEXT_LEN 39 /* longest text of a key that is learned, with its quotes, comma and colon */
 
 /* A key that has a slot has an id: a number that is never given again, even where the key is evicted and comes back. */
 typedef uint64_t pp_shape_id;
@@ -37,23 +39,40 @@ struct pp_shape {
     pp_shape_id ids[PP_SHAPE_FIELDS];
 };
 
+/* A key as encoding writes it. */
+struct pp_shape_text {
+    const void
+        *string; /* the Lua string's address: the collector can't give it to another while the Lua table holds it */
+    uint8_t len;
+    char text[PP_SHAPE_TEXT_LEN]; /* `,"key":` */
+};
+
 struct pp_shapes {
     uint64_t installed; /* keys so far, for ids */
+    uint64_t learned_texts;
     struct pp_shape_key keys[PP_SHAPE_KEYS];
     struct pp_shape shapes[PP_SHAPE_SHAPES];
+    struct pp_shape_text texts[PP_SHAPE_TEXTS];
 };
 
 /* The Lua table that goes with it, which holds what the collector must know of. */
 enum {
-    PP_SHAPES_SELF = 1,                                 /* the userdata of struct pp_shapes */
-    PP_SHAPES_ARRAY,                                    /* the array mark */
-    PP_SHAPES_KEY,                                      /* strings, by key slot */
-    PP_SHAPES_FUNCTION = PP_SHAPES_KEY + PP_SHAPE_KEYS, /* functions, by shape slot */
-    PP_SHAPES_END = PP_SHAPES_FUNCTION + PP_SHAPE_SHAPES
+    PP_SHAPES_SELF = 1,                                    /* the userdata of struct pp_shapes */
+    PP_SHAPES_ARRAY,                                       /* the array mark */
+    PP_SHAPES_KEY,                                         /* strings, by key slot */
+    PP_SHAPES_FUNCTION = PP_SHAPES_KEY + PP_SHAPE_KEYS,    /* functions, by shape slot */
+    PP_SHAPES_TEXT = PP_SHAPES_FUNCTION + PP_SHAPE_SHAPES, /* strings, by text slot */
+    PP_SHAPES_END = PP_SHAPES_TEXT + PP_SHAPE_TEXTS
 };
 
-/* Pushes a new table, with everything but the array mark. [-0, +1] */
+/* Makes the table of this Lua state; the array mark is on top and popped. [-1, +0] */
 void pp_shapes_create(lua_State *L);
+
+/* Pushes the table of this Lua state. [-0, +1] */
+struct pp_shapes *pp_shapes_open(lua_State *L);
+
+/* Remembers the text of the key that stands on top of the stack, where it needs no escape. [-0, +0] */
+void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L, int table);
 
 /* Gives `key` a slot and an id; 0 where none could be had. `table` is the stack index of the Lua table. [-0, +0] */
 pp_shape_id pp_shapes_learn_key(struct pp_shapes *shapes, lua_State *L, int table, const struct pp_shape_key *key,
@@ -117,6 +136,20 @@ static inline pp_shape_id pp_shapes_find_key(struct pp_shapes *shapes, lua_State
     struct pp_shape_key key = {.head = head, .tail = tail, .len = (uint8_t)len};
     memcpy(key.text, text, len);
     return pp_shapes_learn_key(shapes, L, table, &key, slot);
+}
+
+static inline unsigned pp_shape_text_slot(const void *string)
+{
+    return (unsigned)(((uint64_t)(uintptr_t)string * UINT64_C(0x9E3779B97F4A7C15)) >> 55);
+}
+
+/* The text of a key by its string's address (lua_topointer), or NULL. */
+static inline const struct pp_shape_text *pp_shapes_find_text(const struct pp_shapes *shapes, const void *string)
+{
+    unsigned slot = pp_shape_text_slot(string);
+    if (shapes->texts[slot].string == string)
+        return &shapes->texts[slot];
+    return shapes->texts[slot ^ 1].string == string ? &shapes->texts[slot ^ 1] : NULL;
 }
 
 #endif

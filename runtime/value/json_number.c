@@ -30,24 +30,26 @@ static void write_digits(uint64_t value, char *out, size_t count)
 
 size_t pp_json_integer_write(uint64_t value, char *out)
 {
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return 1;
+    }
     size_t count = count_digits(value);
     write_digits(value, out, count);
     return count;
 }
 
-/* `value` is scaled / 10^places. */
-static size_t write_decimal(uint64_t scaled, unsigned places, char *out)
+/* The value is scaled / 10^places, and not whole. `places` is a constant, so that nothing here divides. */
+static inline __attribute__((always_inline)) size_t write_decimal(uint64_t scaled, size_t places, char *out)
 {
-    static const uint32_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
-    while (scaled % 10 == 0) {
-        scaled /= 10;
-        places--;
-    }
-    uint64_t whole = scaled / powers[places];
-    size_t len = pp_json_integer_write(whole, out);
+    uint64_t power = places == 3 ? 1000 : 1000000;
+    size_t len = pp_json_integer_write(scaled / power, out);
     out[len++] = '.';
-    write_digits(scaled - whole * powers[places], out + len, places);
-    return len + places;
+    write_digits(scaled % power, out + len, places);
+    len += places;
+    while (out[len - 1] == '0')
+        len--;
+    return len;
 }
 
 size_t pp_json_number_write(double value, char *out)
