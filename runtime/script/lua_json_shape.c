@@ -88,6 +88,14 @@ pp_shape_id pp_shapes_learn_key(struct pp_shapes *shapes, lua_State *L, int tabl
     return old->id;
 }
 
+/* Our functions only ever return to C, where a trace cannot go: the compiler need not try. Raises inside a finalizer.
+ */
+static int leave_uncompiled(lua_State *L)
+{
+    luaJIT_setmode(L, 1, LUAJIT_MODE_FUNC | LUAJIT_MODE_OFF);
+    return 0;
+}
+
 /* Pushes the function for these keys: true; or pushes nothing where one of them was evicted. */
 static bool compile(const struct pp_shapes *shapes, lua_State *L, const pp_shape_id *ids, unsigned count)
 {
@@ -108,8 +116,10 @@ static bool compile(const struct pp_shapes *shapes, lua_State *L, const pp_shape
         lua_pop(L, 1);
         return false;
     }
-    /* It only ever returns to C, where a trace cannot go: the compiler need not try. */
-    luaJIT_setmode(L, -1, LUAJIT_MODE_FUNC | LUAJIT_MODE_OFF);
+    lua_pushcfunction(L, leave_uncompiled);
+    lua_pushvalue(L, -2);
+    if (lua_pcall(L, 1, 0, 0) != 0)
+        lua_pop(L, 1);
     return true;
 }
 

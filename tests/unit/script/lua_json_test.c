@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jansson.h>
 #include <lauxlib.h>
 #include <lualib.h>
 
@@ -14,6 +15,7 @@
 
 static lua_State *L;
 static char error[PP_LUA_JSON_ERROR];
+static struct pp_buf out; /* of encode() */
 
 /* Runs `chunk`, which leaves one value. */
 static void eval(const char *chunk)
@@ -38,7 +40,6 @@ static int decode(const char *text, size_t len)
 /* The value on top, as text; pops it. NULL where it is refused. */
 static const char *encode(void)
 {
-    static struct pp_buf out;
     int top = lua_gettop(L);
     pp_buf_clear(&out);
     pp_buf_append(&out, "+", 1);
@@ -296,17 +297,16 @@ static void cuts_a_long_path(void)
     lua_pushstring(L, error); /* no character was cut in two: the message itself can be sent */
     CU_ASSERT_PTR_NOT_NULL(encode());
 
-    struct pp_buf out = {0};
+    pp_buf_clear(&out);
     lua_pushcfunction(L, lua_error);
     for (size_t size = 0; size < 40; size++)
         CU_ASSERT_FALSE(pp_lua_json_encode(L, -1, &out, error, size));
     lua_pop(L, 1);
-    pp_buf_destroy(&out);
 }
 
 static void encodes_at_any_index(void)
 {
-    struct pp_buf out = {0};
+    pp_buf_clear(&out);
     lua_settop(L, 0);
     lua_pushnumber(L, 1);
     lua_pushnumber(L, 2);
@@ -315,18 +315,129 @@ static void encodes_at_any_index(void)
     CU_ASSERT(pp_lua_json_encode(L, 9, &out, error, sizeof error));
     CU_ASSERT(out.len == 6 && memcmp(out.data, "12null", 6) == 0);
     lua_settop(L, 0);
-    pp_buf_destroy(&out);
 }
 
 static void works_in_a_coroutine(void)
 {
-    struct pp_buf out = {0};
+    pp_buf_clear(&out);
     lua_State *co = lua_newthread(L);
     CU_ASSERT_EQUAL_FATAL(pp_lua_json_decode(co, "[{\"a\":[1]},{\"a\":[2]}]", 21, error, sizeof error), 1);
     CU_ASSERT(pp_lua_json_encode(co, -1, &out, error, sizeof error));
     CU_ASSERT(out.len == 21 && memcmp(out.data, "[{\"a\":[1]},{\"a\":[2]}]", 21) == 0);
     lua_settop(L, 0);
-    pp_buf_destroy(&out);
+}
+
+static uint64_t state = 1;
+
+static unsigned below(unsigned n)
+{
+    state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (unsigned)(state >> 33) % n;
+}
+
+/* Writes a random value whose text is its only normal form. Keys come from a small set, so that lists of them recur. */
+static void write_random(struct pp_buf *to, int depth)
+{
+    char text[32];
+    unsigned kind = below(depth > 0 ? 8 : 5), count = below(8) == 0 ? 20 + below(30) : below(5);
+    static const char *const plain[] = {
+        "null", "true", "false", "\"\"", "\"caf\xc3\xa9\"", "\"a\\\"\\n\"", "\"a string of more than one block\""};
+    if (kind < 2) {
+        pp_buf_append_string(to, plain[below(sizeof plain / sizeof *plain)]);
+    } else if (kind < 5) {
+        snprintf(text, sizeof text, kind == 2 ? "%d" : "%d.25", (int)below(100000) - 50000);
+        pp_buf_append_string(to, text);
+    } else {
+        bool object = kind > 5;
+        unsigned first = below(30);
+        pp_buf_append_char(to, object ? '{' : '[');
+        for (unsigned i = 0; i < count; i++) {
+            if (i > 0)
+                pp_buf_append_char(to, ',');
+            if (object) {
+                snprintf(text, sizeof text, below(50) == 0 ? "\"\\u006bey%u\":" : "\"key%u\":", first + i);
+                pp_buf_append_string(to, text);
+            }
+            write_random(to, depth - 1);
+        }
+        pp_buf_append_char(to, object ? '}' : ']');
+    }
+}
+
+/* jansson finds the same in a text and in what came of it through Lua. */
+static void agrees_with_jansson(void)
+{
+    struct pp_buf text = {0};
+    for (int i = 0; i < 3000; i++) {
+        pp_buf_clear(&text);
+        write_random(&text, 4);
+        CU_ASSERT_EQUAL_FATAL(decode(text.data, text.len), 1);
+        const char *again = encode();
+        CU_ASSERT_PTR_NOT_NULL_FATAL(again);
+        json_t *before = json_loadb(text.data, text.len, JSON_DECODE_ANY, NULL);
+        json_t *after = json_loads(again, JSON_DECODE_ANY, NULL);
+        CU_ASSERT(before != NULL && json_equal(before, after));
+        json_decref(before);
+        json_decref(after);
+    }
+    pp_buf_destroy(&text);
+}
+
+/* decode() itself checks the stack. */
+static void survives_broken_texts(void)
+{
+    struct pp_buf text = {0};
+    for (int i = 0; i < 20000; i++) {
+        pp_buf_clear(&text);
+        write_random(&text, 3);
+        size_t len = text.len;
+        if (below(2) == 0)
+            len = below((unsigned)len + 1);
+        for (unsigned n = below(3); n > 0 && len > 0; n--)
+            text.data[below((unsigned)len)] = "\"\\{}[],:0\xff\n"[below(11)];
+        if (decode(text.data, len))
+            lua_pop(L, 1);
+    }
+    pp_buf_destroy(&text);
+}
+
+static int finalizer_failures;
+
+static int decode_in_finalizer(lua_State *state_of_gc)
+{
+    static unsigned calls;
+    char text[64], reason[64];
+    unsigned n = calls++ % 3000;
+    int len = snprintf(text, sizeof text, "[{\"f%u\":1,\"g%u\":[2]},{\"key%u\":3}]", n, n / 2, n % 40);
+    finalizer_failures += !pp_lua_json_decode(state_of_gc, text, (size_t)len, reason, sizeof reason);
+    return 0; /* which drops the value */
+}
+
+/* A finalizer may run wherever Lua allocates, so in the midst of decoding, and may decode itself. */
+static void stands_finalizers_that_decode(void)
+{
+    lua_pushcfunction(L, decode_in_finalizer);
+    lua_setglobal(L, "finalize");
+    eval("function litter() for i = 1, 20 do getmetatable(newproxy(true)).__gc = finalize end end return 1");
+    lua_pop(L, 1);
+    lua_gc(L, LUA_GCSETPAUSE, 0);
+    struct pp_buf text = {0};
+    for (int i = 0; i < 1000; i++) {
+        lua_getglobal(L, "litter");
+        lua_call(L, 0, 0);
+        pp_buf_clear(&text);
+        write_random(&text, 4);
+        CU_ASSERT_EQUAL_FATAL(decode(text.data, text.len), 1);
+        const char *again = encode();
+        json_t *before = json_loadb(text.data, text.len, JSON_DECODE_ANY, NULL);
+        json_t *after = json_loads(again, JSON_DECODE_ANY, NULL);
+        CU_ASSERT(before != NULL && json_equal(before, after));
+        json_decref(before);
+        json_decref(after);
+    }
+    lua_gc(L, LUA_GCSETPAUSE, 200);
+    CU_ASSERT_EQUAL(finalizer_failures, 0);
+    pp_buf_destroy(&text);
 }
 
 int main(void)
@@ -353,7 +464,11 @@ int main(void)
                                               {"cuts a long path", cuts_a_long_path},
                                               {"encodes at any index", encodes_at_any_index},
                                               {"works in a coroutine", works_in_a_coroutine},
+                                              {"agrees with jansson", agrees_with_jansson},
+                                              {"survives broken texts", survives_broken_texts},
+                                              {"stands finalizers that decode", stands_finalizers_that_decode},
                                               CU_TEST_INFO_NULL});
     lua_close(L);
+    pp_buf_destroy(&out);
     return status;
 }
