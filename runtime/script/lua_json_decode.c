@@ -88,6 +88,7 @@ static void build_object(const struct decoder *d, const struct level *level, int
     lua_createtable(L, 0, size);
     lua_replace(L, level->slot);
     for (unsigned i = 0; i < level->count; i++) {
+        // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): take_key wrote the first `count` of them
         const char *key = d->keys[depth][i];
         if (!pp_shapes_push_key(d->shapes, L, d->table, d->ids[depth][i]))
             lua_pushlstring(L, key, (size_t)((const char *)memchr(key, '"', (size_t)(d->end - key)) - key));

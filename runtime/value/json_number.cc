@@ -5,8 +5,8 @@
 #include <limits>
 #include <system_error>
 
-// Whether a number that no double is near enough to is too small rather than too big, by the place of its first digit that
-// isn't zero.
+// Whether a number that no double is near enough to is too small rather than too big, by the place of its first digit
+// that isn't zero.
 static bool is_below_one(const char *at, const char *end)
 {
     long long scale = 0;

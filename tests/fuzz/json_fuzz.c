@@ -116,7 +116,8 @@ static void check_again(const struct pp_buf *first, const json_t *oracle)
     json_error_t error;
     pp_json_reader_init(&reader, first->data, first->len);
     expect(rewrite(&reader, &second), "what the writer wrote is refused");
-    expect(first->len == second.len && memcmp(first->data, second.data, first->len) == 0, "writing again differs");
+    expect(first->len > 0 && first->len == second.len && memcmp(first->data, second.data, first->len) == 0,
+           "writing again differs");
     json_t *again = json_loadb(first->data, first->len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     /* A double of 2^63 or above may be written without a point, which jansson takes for an integer. */
     expect(again != NULL || is_janssons_own(&error), "jansson refuses what the writer wrote");

@@ -30,7 +30,8 @@ static int decode(const char *text, size_t len)
 {
     int top = lua_gettop(L);
     char *copy = malloc(len > 0 ? len : 1);
-    memcpy(copy, text, len);
+    if (len > 0)
+        memcpy(copy, text, len);
     int status = pp_lua_json_decode(L, copy, len, error, sizeof error);
     free(copy);
     CU_ASSERT_EQUAL_FATAL(lua_gettop(L), top + status);
