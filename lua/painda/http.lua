@@ -5,17 +5,21 @@
 --   http:static("/", "public")
 
 local core = require "painda.core.http"
+local runtime = require "painda.core.runtime"
 local exchange = require "painda.http.exchange"
 local log = require "painda.log"
 local options = require "painda.options"
 local reload = require "painda.reload"
 local router = require "painda.http.router"
+local task = require "painda.task"
 
 local setmetatable, type, error, tostring, xpcall = setmetatable, type, error, tostring, xpcall
+local ipairs, pairs = ipairs, pairs
 local traceback, concat, sort = debug.traceback, table.concat, table.sort
 
 local MIB = 1024 * 1024
 local MAX_AGE = 365 * 24 * 3600
+local POLL = 10 -- ms between looks at what a shutdown waits for
 
 local SPEC = {
   port = { type = "integer", min = 0, max = 65535, required = true },
@@ -151,11 +155,16 @@ end
 
 -- --- life ---
 
--- Puts another set of routes in place, at once: requests that are being handled end with the old ones.
+-- Puts another set of routes in place, at once: requests that are being handled end with the old ones. The first time
+-- it begins to serve.
 function HttpServer:_swap(routes)
   self._routes = routes
   if self._server then
     self._server:set_max_body(routes.max_body)
+  elseif self._listener then
+    self._server = core.serve(self._listener, routes.max_body, function(raw)
+      dispatch(self, raw)
+    end)
   end
 end
 
@@ -164,13 +173,29 @@ local function close(self)
   self._server, self._listener = nil, nil
   if server then
     server:close()
+  end
+  if listener then
     listener:close()
   end
 end
 
--- Ends it: nothing listens any more, and requests that are being handled are told "closed".
+-- Ends it at once: nothing listens any more, and handlers that still run find their request closed.
 function HttpServer:close()
   reload.forget(self)
+  close(self)
+end
+
+-- Accepts no new connection, lets the requests at hand be answered within `timeout` ms (5000), and ends.
+function HttpServer:gracefulShutdown(timeout)
+  local server, left = self._server, timeout or 5000
+  reload.forget(self)
+  if server then
+    self._listener:stop()
+    while server:drain() > 0 and left > 0 do
+      task.sleep(POLL)
+      left = left - POLL
+    end
+  end
   close(self)
 end
 
@@ -180,9 +205,12 @@ end
 
 local function open(chosen)
   local tls = chosen.tls or {}
+  local override = require "painda.server"
+  local port = override.port_override or chosen.port
+  override.port_override = nil
   local listener, err = core.listen {
     host = chosen.host,
-    port = chosen.port,
+    port = port,
     cert = tls.cert,
     key = tls.key,
     handshakeTimeout = chosen.handshakeTimeout,
@@ -191,15 +219,16 @@ local function open(chosen)
     return nil, err
   end
   local self = setmetatable({ _listener = listener, _routes = router.new(), port = listener:port() }, HttpServer)
-  self._server = core.serve(listener, chosen.maxBody, function(raw)
-    dispatch(self, raw)
-  end)
-  log.info("listening", { port = self.port, protocol = chosen.tls and "https" or "http" })
+  log.info("listening", { port = self.port, host = chosen.host or "*", protocol = chosen.tls and "https" or "http" })
   return self
 end
 
--- painda.HttpServer { port, host, tls = { cert, key }, maxBody = 1 MiB }: listens at once. On a reload the server on the same
--- port is the same object, with the new routes. Raises where it can't listen.
+local function drop(self)
+  runtime.spawn(self.gracefulShutdown, self)
+end
+
+-- painda.HttpServer { port, host, tls = { cert, key }, maxBody = 1 MiB }. On a reload the server on the same port is
+-- the same object, with the new routes. Raises where it can't listen.
 function _M.HttpServer(given)
   local chosen = options.check("HttpServer", SPEC, given)
   if chosen.tls then
@@ -216,11 +245,11 @@ function _M.HttpServer(given)
       return routes
     end,
     apply = HttpServer._swap,
-    drop = close,
+    drop = drop,
     undo = close,
   })
   if not self then
-    error(err, 2)
+    error({ plain = err }, 0)
   end
   return self
 end

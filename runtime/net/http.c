@@ -98,6 +98,15 @@ void pp_http_set_max_body(struct pp_http *http, uint64_t max_body)
     http->max_body = max_body;
 }
 
+size_t pp_http_drain(struct pp_http *http)
+{
+    size_t count = 0;
+    http->draining = true;
+    for (const struct pp_http_request *request = http->requests; request != NULL; request = request->next)
+        count++;
+    return count;
+}
+
 void pp_http_delete(struct pp_http *http)
 {
     while (http->requests != NULL) {
@@ -189,7 +198,7 @@ static int read_head(struct pp_http_request *request, const char *path, size_t l
     if (request->method == NULL)
         return HTTP_STATUS_METHOD_NOT_ALLOWED;
     request->head = strcmp(request->method, "HEAD") == 0;
-    request->last = lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_HTTP) <= 0 ||
+    request->last = request->http->draining || lws_hdr_copy(wsi, version, sizeof version, WSI_TOKEN_HTTP) <= 0 ||
                     strcmp(version, "HTTP/1.1") != 0 || header_has(wsi, WSI_TOKEN_CONNECTION, "close");
     request->path = pp_strndup(path, len);
     if (strlen(request->path) != len || *path != '/')

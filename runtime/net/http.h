@@ -31,6 +31,9 @@ struct pp_http *pp_http_new(struct pp_loop *loop, const struct pp_http_ops *ops,
 /* From the next request on. */
 void pp_http_set_max_body(struct pp_http *http, uint64_t max_body);
 
+/* From here on a connection ends with the request it is at. Returns how many are open. */
+size_t pp_http_drain(struct pp_http *http);
+
 /* Tells of each open request that it is gone, and closes its connection. First take it off its listener. */
 void pp_http_delete(struct pp_http *http);
 

@@ -17,6 +17,7 @@ struct pp_http {
     void *owner;
     uint64_t max_body;
     struct pp_http_request *requests;
+    bool draining;
     unsigned char chunk[LWS_PRE + PP_HTTP_CHUNK]; /* a piece of a file on its way */
 };
 

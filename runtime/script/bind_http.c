@@ -4,7 +4,10 @@
  *     serve(listener, maxBody, fn) → server fn(exchange) runs as a task for each request
  *     field_is_clean(name, value)           may this be sent as a header?
  *
- * A server: close(), set_max_body(bytes). An exchange is one request and its answer:
+ *     is_directory(path) → boolean
+ *
+ * A server: close(), set_max_body(bytes), drain() → the number of its open requests: from then on a connection ends
+ * with the request it is at. An exchange is one request and its answer:
  *
  *     read() → method, path, query, headers ("name: value\n" each), address, secure, body
  *     header(name) → value or nil           also of headers that read does not list
@@ -21,6 +24,7 @@
 #include "script/lua_listener.h"
 
 #include <lauxlib.h>
+#include <sys/stat.h>
 
 #define SERVER "painda.http.server"
 #define EXCHANGE "painda.http.exchange"
@@ -180,6 +184,13 @@ static int server_set_max_body(lua_State *L)
     return 0;
 }
 
+static int server_drain(lua_State *L)
+{
+    struct server_box *box = luaL_checkudata(L, 1, SERVER);
+    lua_pushinteger(L, box->http ? (lua_Integer)pp_http_drain(box->http) : 0);
+    return 1;
+}
+
 /* Also the finaliser; closing twice is fine. The listener stays as it is. */
 static int server_close(lua_State *L)
 {
@@ -208,6 +219,13 @@ static int field_is_clean(lua_State *L)
     return 1;
 }
 
+static int is_directory(lua_State *L)
+{
+    struct stat found;
+    lua_pushboolean(L, stat(luaL_checkstring(L, 1), &found) == 0 && S_ISDIR(found.st_mode));
+    return 1;
+}
+
 /* --- the module --- */
 
 static void make_metatable(lua_State *L, const char *kind, lua_CFunction gc, const luaL_Reg *methods)
@@ -229,6 +247,7 @@ int pp_bind_http(lua_State *L)
     static const luaL_Reg server_methods[] = {
         {"close", server_close},
         {"set_max_body", server_set_max_body},
+        {"drain", server_drain},
         {NULL, NULL},
     };
     static const luaL_Reg exchange_methods[] = {
@@ -236,10 +255,8 @@ int pp_bind_http(lua_State *L)
         {"answer", exchange_answer}, {"file", exchange_file},     {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
-        {"listen", pp_lua_listener_open},
-        {"serve", serve},
-        {"field_is_clean", field_is_clean},
-        {NULL, NULL},
+        {"listen", pp_lua_listener_open}, {"serve", serve}, {"field_is_clean", field_is_clean},
+        {"is_directory", is_directory},   {NULL, NULL},
     };
     pp_lua_listener_init(L);
     make_metatable(L, SERVER, server_close, server_methods);

@@ -111,7 +111,7 @@ function Response:header(name, value)
   end
   value = tostring(value)
   if not core.field_is_clean(name, value) then
-    error(("the header %q can't be sent: its name or its value %q has characters that would end it"):format(name, value), 2)
+    error(("the header %q can't be sent: characters in it or in its value %q would end it"):format(name, value), 2)
   end
   name = name:lower()
   if RESERVED[name] then
@@ -208,8 +208,8 @@ function _M.new(raw)
   return req, setmetatable({ _raw = raw, _status = 200, _fields = {}, answered = false }, Response)
 end
 
--- Answers with an error of one line, where it is still to be answered; headers that were set for another answer are dropped,
--- but for `allow`.
+-- Answers with an error of one line, where it is still to be answered; headers that were set for another answer are
+-- dropped, but for `allow`.
 function _M.fail(res, status, text)
   local allowed
   for i = 1, #res._fields, 2 do

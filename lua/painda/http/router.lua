@@ -1,5 +1,5 @@
--- Which handler a path belongs to. An exact path comes before one with parameters, those in the order in which they were
--- added, and files come last.
+-- Which handler a path belongs to. An exact path comes before one with parameters, those in the order in which they
+-- were added, and files come last.
 --
 --   "/rooms"             exact
 --   "/rooms/:id"         one segment, in params.id
@@ -112,7 +112,7 @@ end
 
 -- The handler and its params; or nil, nil and the set of methods that this path is served for, nil where there is none.
 function Router:find(method, path)
-  local methods
+  local methods = nil
   local entry = self.exact[path]
   if entry then
     local handler = handler_of(entry, method)
