@@ -1,0 +1,144 @@
+-- Receiving: the protocol's own messages, and the application's to its listeners.
+
+local core = require "painda.core.client"
+local runtime = require "painda.core.runtime"
+local ack = require "painda.ack"
+local calls = require "painda.client.calls"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+
+local type, tostring, error = type, tostring, error
+local collect, spawn, guarded = emitter.collect, runtime.spawn, calls.guarded
+local EVENTS = calls.EVENTS
+
+local _M = {}
+
+-- --- acks ---
+
+local function no_ack() end
+
+-- What a handler is given to answer with. Only the first answer counts; on another connection it would mean nothing.
+local function ack_for(link, id)
+  if not id then
+    return no_ack
+  end
+  local answered = false
+  return function(err, response)
+    if answered or not link.client then
+      return
+    end
+    answered = true
+    local ok, text, code = core.send(link.connection, "__pp_ack", ack.payload(id, err, response))
+    if not ok and code == "ENCODE_ERROR" then
+      core.send(link.connection, "__pp_ack", ack.payload(id, Error.new(text, code)))
+      error(Error.new(text, code), 2)
+    end
+  end
+end
+
+-- --- listeners ---
+
+local function call(client, mtype, answer, fn, ...)
+  local ok, err = guarded(client, mtype, fn, ...)
+  if not ok then
+    answer(err)
+  end
+end
+
+-- onAny, then "message", then the type's own.
+local function dispatch(link, mtype, payload, ack_id, ns)
+  local client = link.client
+  local scope = ns and client._namespaces[ns] or client
+  local list = {}
+  local any = collect(scope._any, "*", list, 0)
+  local whole = collect(scope._events, "message", list, any)
+  local own = EVENTS[mtype] and whole or collect(scope._on, mtype, list, whole)
+  if own == 0 then
+    return
+  end
+  local answer = ack_for(link, ack_id)
+  local message = { type = mtype, payload = payload, __ns = ns, __ackId = ack_id }
+  for i = 1, own do
+    if i <= any then
+      spawn(call, client, mtype, answer, list[i], mtype, payload, answer)
+    elseif i <= whole then
+      spawn(call, client, mtype, answer, list[i], message, answer)
+    else
+      spawn(call, client, mtype, answer, list[i], payload, answer, message)
+    end
+  end
+end
+
+-- --- the protocol's own messages ---
+
+local controls = {}
+
+local function pass(event)
+  return function(client, payload)
+    calls.fire(client, event, payload)
+  end
+end
+
+controls.__pp_room_state = pass "roomState"
+controls.__pp_room_delta = pass "roomDelta"
+controls.__pp_presence = pass "presence"
+controls.__pp_presence_diff = pass "presence"
+
+function controls.__pp_ack(client, payload)
+  client._acks:on_ack(payload)
+end
+
+function controls.__pp_error(client, payload)
+  calls.fire(client, "serverError", Error.from(payload))
+end
+
+-- The session that a later connection can go on with. Its offset is the server's count of what this client was sent.
+function controls.__pp_session(client, payload)
+  if type(payload.sid) ~= "string" or type(payload.rtoken) ~= "string" then
+    return
+  end
+  client.id = payload.sid
+  client.recoverySessionId = payload.sid
+  client._session = { sid = payload.sid, rtoken = payload.rtoken, epoch = payload.epoch }
+  client._offset = type(payload.offset) == "number" and payload.offset or 0
+end
+
+function controls.__pp_recovery(client, payload)
+  calls.fire(client, "recovery", payload)
+  client._line.ready(client)
+end
+
+-- --- what C calls ---
+
+function _M.on_message(link, mtype, payload, ack_id, ns)
+  local client = link.client
+  if not client then -- closed by this side: what still comes is not wanted
+    return
+  end
+  if mtype:sub(1, 5) == "__pp_" then
+    local control = controls[mtype]
+    if control and type(payload) == "table" then
+      control(client, payload)
+    end
+    return
+  end
+  client._offset = client._offset + 1
+  if not client._ready then -- a server that recovers sessions would have said so first
+    client._line.ready(client)
+  end
+  return dispatch(link, mtype, payload, ack_id, ns ~= "/" and ns or nil)
+end
+
+-- A frame of the server could not be read.
+function _M.on_fault(link, code, text)
+  local client = link.client
+  if not client then
+    return
+  end
+  if code == "SCHEMA_ERROR" then -- it was a message all the same, and the server has counted it
+    client._offset = client._offset + 1
+  end
+  calls.fire(client, "error", Error.new(tostring(text), code))
+end
+
+return _M

@@ -1,0 +1,277 @@
+-- The life of a client's connection.
+--
+--   connecting ──▶ connected ──▶ reconnecting ──▶ connected …     and from everywhere ──▶ closed
+--
+-- Each attempt has a link of its own, which C calls back with. A link whose client is nil was given up: what still
+-- comes of it changes nothing.
+
+local core = require "painda.core.client"
+local runtime = require "painda.core.runtime"
+local backoff = require "painda.backoff"
+local calls = require "painda.client.calls"
+local inbox = require "painda.client.inbox"
+local client_options = require "painda.client.options"
+local outbox = require "painda.client.outbox"
+local Error = require "painda.error"
+local reload = require "painda.reload"
+local task = require "painda.task"
+
+local type, pcall, next, pairs = type, pcall, next, pairs
+local floor = math.floor
+local fire = calls.fire
+
+local RECOVERY_PATIENCE = 5000 -- ms that a server has to say whether it knows the session
+
+local _M = {}
+
+local links = {} -- every link that C still holds
+local clients = {} -- every client that is not closed
+local all_ended -- a waiter for the last link
+
+-- Codes after which trying again would only be refused again, or fight another connection for the session.
+local FINAL = { [1000] = true, [4001] = true, [4002] = true, [4003] = true, [4009] = true, [4010] = true }
+
+local REASONS = { [1001] = "server shutdown", [4008] = "too slow", [4010] = "Invalid Protocol Version" }
+
+local function reason_of(code, text, by_peer)
+  if REASONS[code] then
+    return REASONS[code]
+  end
+  if text == "Ping timeout" then
+    return text
+  end
+  return by_peer and "forced server disconnect" or "transport close"
+end
+
+-- Chance of our own: math.random begins the same in every process, so clients would come back in step, and its seed is
+-- the application's. (The "minimal standard" generator.)
+local seed = (function()
+  local file = io.open("/dev/urandom", "rb")
+  local a, b, c = (file and file:read(3) or "abc"):byte(1, 3)
+  if file then
+    file:close()
+  end
+  return floor(runtime.now()) % 100 + a * 65536 + b * 256 + c + 1
+end)()
+
+local function random()
+  seed = seed * 16807 % 2147483647
+  return seed / 2147483647
+end
+
+local function set_state(client, state)
+  local old = client.state
+  if old ~= state then
+    client.state = state
+    fire(client, "stateChange", state, old)
+  end
+end
+
+-- --- the end ---
+
+-- No connection, and none to come.
+local function finish(client)
+  client._round = client._round + 1
+  client._timer:stop()
+  client._ready = false
+  clients[client] = nil
+  reload.disown_timer(client._owner)
+  set_state(client, "closed")
+  outbox.lost(client)
+  outbox.discard(client)
+end
+
+local attempt
+
+-- After a connection that ended, or an attempt that failed.
+local function again(client, code)
+  local options = client.options
+  if not options.reconnect or FINAL[code] then
+    return finish(client)
+  end
+  if client._attempts >= options.reconnectAttempts then
+    local attempts = client._attempts
+    finish(client)
+    return fire(client, "reconnectFailed", attempts)
+  end
+  client._attempts = client._attempts + 1
+  local delay = backoff.delay(client._backoff, client._attempts, random)
+  set_state(client, "reconnecting")
+  client._timer:start(delay)
+  fire(client, "reconnecting", client._attempts, floor(delay + 0.5))
+end
+
+local function failed(client, err)
+  fire(client, "error", err)
+  if client.state ~= "closed" then -- by a listener
+    again(client)
+  end
+end
+
+local function forget(link)
+  links[link] = nil
+  if all_ended and next(links) == nil then
+    all_ended:wake(true)
+  end
+end
+
+local function on_closed(link, code, text, by_peer)
+  local client = link.client
+  forget(link)
+  link.client = nil
+  if not client then
+    return
+  end
+  client._link = nil
+  client._ready = false
+  if not link.open then
+    return failed(client, Error.new(("%s: %s"):format(client.url, text), "CONNECTION_ERROR"))
+  end
+  client._timer:stop()
+  outbox.lost(client)
+  local round = client._round
+  fire(client, "disconnect", reason_of(code, text, by_peer), code, text)
+  fire(client, "close", code, text)
+  if client._round == round then -- else a listener closed it, or connects again
+    again(client, code)
+  end
+end
+
+-- --- the beginning ---
+
+-- The connection can be used: what waited goes out first.
+function _M.ready(client)
+  if client._ready or not client._link or not client._link.open then
+    return
+  end
+  local attempts = client._attempts
+  client._ready = true
+  client._attempts = 0
+  client._timer:stop()
+  outbox.flush(client)
+  fire(client, "connect")
+  if client._was_connected then
+    fire(client, "reconnect", attempts)
+  end
+  client._was_connected = true
+end
+
+local function on_open(link)
+  local client = link.client
+  if not client then
+    return
+  end
+  link.open = true
+  if link.token then
+    core.send(link.connection, "__pp_auth", { token = link.token })
+  end
+  set_state(client, "connected")
+  fire(client, "open")
+  if client._link ~= link then -- a listener closed it
+    return
+  end
+  if not client._session then
+    _M.ready(client)
+  else
+    client._timer:start(RECOVERY_PATIENCE)
+  end
+end
+
+local handlers = { open = on_open, message = inbox.on_message, fault = inbox.on_fault, closed = on_closed }
+
+-- The token for this attempt, or nil; then perhaps what went wrong.
+local function get_token(client)
+  local fn = client.options.getToken
+  if not fn then
+    return
+  end
+  local ok, token, err = pcall(fn, client)
+  if not ok then
+    return nil, Error.from(token, "AUTH_ERROR")
+  end
+  if token == nil and err ~= nil then
+    return nil, Error.from(err, "AUTH_ERROR")
+  end
+  if token ~= nil and type(token) ~= "string" then
+    return nil, Error.new(("getToken must return a string, not a %s"):format(type(token)), "AUTH_ERROR")
+  end
+  return token
+end
+
+local function dial(client, token)
+  local link = { client = client, token = token }
+  local with = { object = link }
+  for name, fn in pairs(handlers) do
+    with[name] = fn
+  end
+  local connection, err = core.connect(client_options.flat(client.options, client._session, client._offset), with)
+  if not connection then
+    return failed(client, Error.new(("%s: %s"):format(client.url, err), "CONNECTION_ERROR"))
+  end
+  link.connection = connection
+  links[link] = true
+  client._link = link
+end
+
+function attempt(client)
+  local round = client._round + 1
+  client._round = round
+  local token, err = get_token(client)
+  if client._round ~= round then -- closed while getToken waited
+    return
+  end
+  if err then
+    return failed(client, err)
+  end
+  return dial(client, token)
+end
+
+-- The client's timer: for the next attempt, or for a server that does not answer whether it knows the session.
+function _M.new_timer(client)
+  return runtime.timer(function()
+    if client.state == "reconnecting" then
+      return attempt(client)
+    end
+    client._session = nil
+    _M.ready(client)
+  end)
+end
+
+-- Begins to connect. No event comes before the loop's next turn.
+function _M.start(client)
+  clients[client] = true
+  runtime.spawn(attempt, client)
+end
+
+-- Ends the client. What was sent on an open connection still goes out, and the closing handshake behind it.
+function _M.close(client, code, reason)
+  if client.state == "closed" then
+    return
+  end
+  local link = client._link
+  client._link = nil
+  client._session = nil
+  local was_open = link and link.open
+  if link then
+    link.client = nil
+    core.close(link.connection, code, reason)
+  end
+  finish(client)
+  if was_open then
+    fire(client, "disconnect", "client disconnect", code, reason)
+    fire(client, "close", code, reason)
+  end
+end
+
+-- For the end of the process: closes every client with 1001 and waits, at most `timeout` ms, until that is done.
+function _M.shut_down(timeout)
+  for client in pairs(clients) do
+    _M.close(client, 1001, "client shutting down")
+  end
+  if next(links) ~= nil then
+    all_ended = task.waiter()
+    all_ended:wait(timeout)
+  end
+end
+
+return _M
