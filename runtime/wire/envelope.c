@@ -14,11 +14,6 @@ static int fail(struct pp_envelope *out, const struct pp_json_reader *reader, co
     return -1;
 }
 
-static bool is_key(const struct pp_json_reader *reader, const char *name, size_t len)
-{
-    return reader->span_len == len && memcmp(reader->span, name, len) == 0;
-}
-
 /* NULL, or the reason. The span of `type` and `__ns` still holds escapes; bit 0 and bit 1 of *escaped say so. */
 static const char *read_type(struct pp_json_reader *reader, struct pp_envelope *out, unsigned *escaped)
 {
@@ -64,24 +59,44 @@ static const char *read_payload(struct pp_json_reader *reader, struct pp_envelop
     return NULL;
 }
 
+enum field { FIELD_TYPE, FIELD_PAYLOAD, FIELD_NS, FIELD_ACK_ID, FIELD_UNKNOWN };
+
+static enum field find_field(const char *name, size_t len)
+{
+    if (len == 4 && memcmp(name, "type", 4) == 0)
+        return FIELD_TYPE;
+    if (len == 7 && memcmp(name, "payload", 7) == 0)
+        return FIELD_PAYLOAD;
+    if (len == 4 && memcmp(name, "__ns", 4) == 0)
+        return FIELD_NS;
+    if (len == 7 && memcmp(name, "__ackId", 7) == 0)
+        return FIELD_ACK_ID;
+    return FIELD_UNKNOWN;
+}
+
+/* A key may be written with escapes; the longest of ours then takes six bytes for each of seven characters. */
+static enum field find_escaped_field(const char *span, size_t len)
+{
+    char name[6 * 7];
+    return len > sizeof name ? FIELD_UNKNOWN : find_field(name, pp_json_unescape(span, len, name));
+}
+
 /* The value of the key that was just read: NULL, or the reason why the envelope is refused. */
 static const char *read_field(struct pp_json_reader *reader, struct pp_envelope *out, unsigned *escaped)
 {
-    char plain[64];
-    struct pp_json_reader key = *reader;
-    if (reader->escaped && reader->span_len <= sizeof plain) {
-        key.span_len = pp_json_unescape(reader->span, reader->span_len, plain);
-        key.span = plain;
-    }
-    if (is_key(&key, "type", 4))
+    switch (reader->escaped ? find_escaped_field(reader->span, reader->span_len)
+                            : find_field(reader->span, reader->span_len)) {
+    case FIELD_TYPE:
         return read_type(reader, out, escaped);
-    if (is_key(&key, "payload", 7))
+    case FIELD_PAYLOAD:
         return read_payload(reader, out);
-    if (is_key(&key, "__ns", 4))
+    case FIELD_NS:
         return read_ns(reader, out, escaped);
-    if (is_key(&key, "__ackId", 7))
+    case FIELD_ACK_ID:
         return read_ack_id(reader, out);
-    return pp_json_skip(reader) == PP_JSON_ERROR ? reader->error : NULL;
+    default:
+        return pp_json_skip(reader) == PP_JSON_ERROR ? reader->error : NULL;
+    }
 }
 
 int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out)
