@@ -88,8 +88,8 @@ local function result(sent, text, code)
   return nil, text
 end
 
--- Sends {type = …, payload = …}; `with` is a callback for the ack, or {volatile = true, namespace = "/x"}.
--- it was not even queued.
+-- Sends a message, now or once connected; with a callback, asks for an ack: callback(err, response). true, or nil and
+-- why it was not even queued.
 function Scope:emit(mtype, payload, callback)
   check_type("client:emit", mtype, 2)
   if callback == nil then
@@ -214,6 +214,11 @@ function Client:close(code, reason)
   line.close(self, code, tostring(reason or ""))
 end
 
+-- For the end of the process.
+function Client:gracefulShutdown(timeout)
+  line.close_and_wait(self, 1001, "client shutting down", timeout)
+end
+
 -- --- making one ---
 
 local function arguments(first, second)
@@ -228,6 +233,24 @@ local function arguments(first, second)
 end
 
 local _M = {}
+
+-- A client belongs to the generation that made it: it connects when that serves, and ends with it.
+local function owned(client)
+  local function drop()
+    line.close(client, 1001, "application reloaded")
+  end
+  return {
+    make = function()
+      return client
+    end,
+    fresh = function()
+      return {}
+    end,
+    apply = line.start,
+    drop = drop,
+    undo = drop,
+  }
+end
 
 -- painda.PPClient { url = …, … } or painda.PPClient(url, { … }). Connects at once; events come from the next turn on.
 function _M.PPClient(first, second)
@@ -261,18 +284,7 @@ function _M.PPClient(first, second)
   }, Client)
   client.client = client
   client._timer = line.new_timer(client)
-  -- It belongs to the generation that made it, as a timer does: it starts when that serves, and ends with it.
-  client._owner = {
-    cancel = function()
-      line.close(client, 1001, "application reloaded")
-    end,
-  }
-  reload.own_timer(client._owner, function()
-    line.start(client)
-  end)
-  return client
+  return reload.object(client, owned(client))
 end
-
-_M.shut_down = line.shut_down
 
 return _M

@@ -159,7 +159,8 @@ static char *read_payload(struct pp_lua_connection *connection, const struct pp_
         return NULL;
     }
     *len = inflated_bytes.len;
-    return pp_buf_reserve(&inflated_bytes, 1);
+    pp_buf_reserve(&inflated_bytes, 1); /* so that there are bytes to point at */
+    return inflated_bytes.data;
 }
 
 static void start_close(struct pp_lua_connection *connection, uint16_t code, const char *reason)

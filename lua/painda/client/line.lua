@@ -16,17 +16,13 @@ local Error = require "painda.error"
 local reload = require "painda.reload"
 local task = require "painda.task"
 
-local type, pcall, next, pairs = type, pcall, next, pairs
+local type, pcall, pairs = type, pcall, pairs
 local floor = math.floor
 local fire = calls.fire
 
 local RECOVERY_PATIENCE = 5000 -- ms that a server has to say whether it knows the session
 
 local _M = {}
-
-local links = {} -- every link that C still holds
-local clients = {} -- every client that is not closed
-local all_ended -- a waiter for the last link
 
 -- Codes after which trying again would only be refused again, or fight another connection for the session.
 local FINAL = { [1000] = true, [4001] = true, [4002] = true, [4003] = true, [4009] = true, [4010] = true }
@@ -74,8 +70,7 @@ local function finish(client)
   client._round = client._round + 1
   client._timer:stop()
   client._ready = false
-  clients[client] = nil
-  reload.disown_timer(client._owner)
+  reload.forget(client)
   set_state(client, "closed")
   outbox.lost(client)
   outbox.discard(client)
@@ -108,17 +103,13 @@ local function failed(client, err)
   end
 end
 
-local function forget(link)
-  links[link] = nil
-  if all_ended and next(links) == nil then
-    all_ended:wake(true)
-  end
-end
-
 local function on_closed(link, code, text, by_peer)
   local client = link.client
-  forget(link)
   link.client = nil
+  link.ended = true
+  if link.waiter then
+    link.waiter:wake(true)
+  end
   if not client then
     return
   end
@@ -139,21 +130,30 @@ end
 
 -- --- the beginning ---
 
--- The connection can be used: what waited goes out first.
-function _M.ready(client)
-  if client._ready or not client._link or not client._link.open then
-    return
-  end
+-- The connection can be used: what waited goes out first. Returns how many attempts it took.
+local function restore(client)
   local attempts = client._attempts
   client._ready = true
   client._attempts = 0
   client._timer:stop()
   outbox.flush(client)
+  return attempts
+end
+
+local function announce(client, attempts)
+  local again_connected = client._was_connected
+  client._was_connected = true
   fire(client, "connect")
-  if client._was_connected then
+  if again_connected then
     fire(client, "reconnect", attempts)
   end
-  client._was_connected = true
+end
+
+-- The server has said what it knows of the session, or will not.
+function _M.ready(client)
+  if not client._ready and client._link and client._link.open then
+    announce(client, restore(client))
+  end
 end
 
 local function on_open(link)
@@ -166,14 +166,17 @@ local function on_open(link)
     core.send(link.connection, "__pp_auth", { token = link.token })
   end
   set_state(client, "connected")
-  fire(client, "open")
   if client._link ~= link then -- a listener closed it
     return
   end
-  if not client._session then
-    _M.ready(client)
-  else
+  if client._session then
     client._timer:start(RECOVERY_PATIENCE)
+    return fire(client, "open")
+  end
+  local attempts = restore(client)
+  fire(client, "open")
+  if client._link == link then -- else a listener closed it
+    announce(client, attempts)
   end
 end
 
@@ -209,7 +212,6 @@ local function dial(client, token)
     return failed(client, Error.new(("%s: %s"):format(client.url, err), "CONNECTION_ERROR"))
   end
   link.connection = connection
-  links[link] = true
   client._link = link
 end
 
@@ -239,7 +241,6 @@ end
 
 -- Begins to connect. No event comes before the loop's next turn.
 function _M.start(client)
-  clients[client] = true
   runtime.spawn(attempt, client)
 end
 
@@ -263,14 +264,13 @@ function _M.close(client, code, reason)
   end
 end
 
--- For the end of the process: closes every client with 1001 and waits, at most `timeout` ms, until that is done.
-function _M.shut_down(timeout)
-  for client in pairs(clients) do
-    _M.close(client, 1001, "client shutting down")
-  end
-  if next(links) ~= nil then
-    all_ended = task.waiter()
-    all_ended:wait(timeout)
+-- The same, and waits until it is done, at most `timeout` ms.
+function _M.close_and_wait(client, code, reason, timeout)
+  local link = client._link
+  _M.close(client, code, reason)
+  if link and not link.ended then
+    link.waiter = task.waiter()
+    link.waiter:wait(timeout)
   end
 end
 
