@@ -43,41 +43,28 @@ end
 
 -- --- calling several handlers ---
 
--- Runs `count` calls of `list` = {fn, kind}…; the last on this task.
-local function call_all(list, count, client, mtype, payload, answer, message)
-  for i = 1, count do
-    local fn, kind = list[i], list[count + i]
-    local run = i < count and spawn or nil
-    if kind == "message" then
-      if run then
-        run(fn, message)
-      else
-        return fn(message)
-      end
-    elseif kind == "any" then
-      if run then
-        run(fn, mtype, payload, answer)
-      else
-        return fn(mtype, payload, answer)
-      end
-    elseif kind == "server_any" then
-      if run then
-        run(fn, client, mtype, payload, answer)
-      else
-        return fn(client, mtype, payload, answer)
-      end
-    elseif kind == "server" then
-      if run then
-        run(fn, client, payload, answer, message)
-      else
-        return fn(client, payload, answer, message)
-      end
-    elseif run then
-      run(fn, payload, answer, message)
-    else
-      return fn(payload, answer, message)
-    end
-  end
+-- What a handler of each kind is given.
+local arguments = {
+  server_any = function(client, mtype, payload, answer)
+    return client, mtype, payload, answer
+  end,
+  any = function(_, mtype, payload, answer)
+    return mtype, payload, answer
+  end,
+  message = function(_, _, _, _, message)
+    return message
+  end,
+  type = function(_, _, payload, answer, message)
+    return payload, answer, message
+  end,
+  server = function(client, _, payload, answer, message)
+    return client, payload, answer, message
+  end,
+}
+
+-- The outermost function of a handler's task. Its first arguments are read by on_error, so it must not end in a tail call.
+local function run_handler(client, mtype, ack_id, fn, ...) -- luacheck: no unused args
+  fn(...)
 end
 
 local function gather(list, kinds, n, listeners, name, kind)
@@ -113,15 +100,16 @@ local function dispatch_all(client, mtype, ack_id, schema_payload)
   else
     payload = message.payload
   end
-  for i = 1, n do
-    list[n + i] = kinds[i]
+  local answer = ack_for(client, ack_id)
+  for i = 1, n - 1 do
+    spawn(run_handler, client, mtype, ack_id, list[i], arguments[kinds[i]](client, mtype, payload, answer, message))
   end
-  return call_all(list, n, client, mtype, payload, ack_for(client, ack_id), message)
+  list[n](arguments[kinds[n]](client, mtype, payload, answer, message))
 end
 
 -- --- what C calls ---
 
--- The error of a failed handler is answered where its sender waits for an ack, which on_error finds by these names.
+-- Like run_handler it is found by on_error, and must not end in a tail call.
 local function on_message(client, mtype, ack_id, ns, schema_payload)
   if ns and ns ~= "/" then
     send_error(client._ref, "NAMESPACE_ERROR", ("unknown namespace %s"):format(ns))
@@ -141,7 +129,8 @@ local function on_message(client, mtype, ack_id, ns, schema_payload)
         if schema_payload ~= nil then
           message.payload = schema_payload
         end
-        return handler(message)
+        handler(message)
+        return
       end
     elseif type(own) == "function" and events.message == nil and not EVENTS[mtype] then
       local payload = schema_payload
@@ -149,12 +138,14 @@ local function on_message(client, mtype, ack_id, ns, schema_payload)
         payload = core.payload()
       end
       if not ack_id and debug.getinfo(own, "u").nparams < 3 then
-        return own(payload, no_ack)
+        own(payload, no_ack)
+        return
       end
-      return own(payload, ack_for(client, ack_id), core.message())
+      own(payload, ack_for(client, ack_id), core.message())
+      return
     end
   end
-  return dispatch_all(client, mtype, ack_id, schema_payload)
+  dispatch_all(client, mtype, ack_id, schema_payload)
 end
 
 -- The protocol's own messages.
@@ -255,7 +246,7 @@ local function origin_of(thread)
     level = level + 1
   end
   local info = debug.getinfo(thread, level, "f")
-  if not info or info.func ~= on_message then
+  if not info or (info.func ~= on_message and info.func ~= run_handler) then
     return
   end
   local found = {}
@@ -270,7 +261,8 @@ local function on_error(thread, raised, what)
   local err = Error.from(raised, "HANDLER_ERROR")
   local text = err.message
   local client, mtype, ack_id = origin_of(thread)
-  log.error(debug.traceback(thread, ("%s handler failed: %s"):format(what, text)), {
+  local trace = debug.traceback(thread, ("%s handler failed: %s"):format(what, text)):gsub("\t", "")
+  log.error(trace, {
     type = mtype,
     client = client and client.id,
     generation = runtime.committed,

@@ -7,18 +7,20 @@
 #include <signal.h>
 
 /* [-0, +0] require("painda.cli").main{arguments…}, as a task: every command may wait. */
-static void start(struct pp_vm *vm, int argc, char **argv)
+static bool start(struct pp_vm *vm, int argc, char **argv)
 {
     lua_State *task = pp_call_begin(vm);
     lua_getglobal(task, "require");
     lua_pushliteral(task, "painda.cli");
     lua_call(task, 1, 1);
+    lua_getfield(task, -1, "main");
+    lua_remove(task, -2);
     lua_createtable(task, argc, 0);
     for (int i = 1; i < argc; i++) {
         lua_pushstring(task, argv[i]);
         lua_rawseti(task, -2, i);
     }
-    pp_call_run(vm, task, 1, "command line");
+    return pp_call_run(vm, task, 1, "command line");
 }
 
 int main(int argc, char **argv)
@@ -26,9 +28,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     struct pp_loop *loop = pp_loop_new();
     struct pp_vm *vm = pp_vm_new(loop);
-    start(vm, argc, argv);
-    pp_loop_run(loop);
-    int code = pp_vm_exit_code(vm);
+    int code = 1;
+    if (start(vm, argc, argv)) {
+        pp_loop_run(loop);
+        code = pp_vm_exit_code(vm);
+    }
     pp_vm_delete(vm);
     pp_loop_delete(loop);
     return code;

@@ -109,14 +109,15 @@ struct pp_loop *pp_loop_new(void)
     loop->wheel_armed = UINT64_MAX;
     loop->tasks_tail = &loop->tasks;
     loop->parked_fd = -1;
+    loop->running = true;
     return loop;
 }
 
 void pp_loop_run(struct pp_loop *loop)
 {
-    loop->running = true;
     while (loop->running)
         uv_run(&loop->uv, UV_RUN_ONCE);
+    loop->running = true;
 }
 
 void pp_loop_stop(struct pp_loop *loop)
@@ -219,7 +220,9 @@ void pp_loop_delete(struct pp_loop *loop)
     run_tasks(loop);
     pp_lws_close(loop);
     uv_walk(&loop->uv, close_leftover, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    /* A stop that nobody has consumed yet would end the first run at once. */
+    for (int i = 0; i < 100 && uv_run(&loop->uv, UV_RUN_NOWAIT) != 0; i++) {
+    }
     if (uv_loop_close(&loop->uv) != 0)
         pp_log(PP_LOG_WARN, "the event loop was left with open handles");
     if (loop->parked_fd >= 0)

@@ -13,7 +13,7 @@ struct pp_loop;
 
 struct pp_loop *pp_loop_new(void);
 
-/* Runs until pp_loop_stop; may be called again after that. */
+/* Runs until pp_loop_stop, also where that was called before; may be called again after that. */
 void pp_loop_run(struct pp_loop *loop);
 void pp_loop_stop(struct pp_loop *loop);
 

@@ -45,10 +45,6 @@ static void on_message(void *owner, const struct pp_message *message)
     struct pp_lua_client *client = owner;
     lua_State *task = begin(client->server, message->control ? PP_ON_CONTROL : PP_ON_MESSAGE);
     push_object(task, client);
-    if (!push_schema_payload(task, client, message)) {
-        pp_call_cancel(client->server->vm, task);
-        return;
-    }
     lua_pushlstring(task, message->type, message->type_len);
     if (message->ack_id > 0)
         lua_pushnumber(task, (lua_Number)message->ack_id);
@@ -58,6 +54,10 @@ static void on_message(void *owner, const struct pp_message *message)
         lua_pushlstring(task, message->ns, message->ns_len);
     else
         lua_pushnil(task);
+    if (!push_schema_payload(task, client, message)) {
+        pp_call_cancel(client->server->vm, task);
+        return;
+    }
     const struct pp_message *outer = pp_lua_current_message;
     pp_lua_current_message = message;
     pp_call_run(client->server->vm, task, 5, "message");

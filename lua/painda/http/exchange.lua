@@ -110,8 +110,11 @@ function Response:header(name, value)
     error(("a header is a name and a string, not %s and %s"):format(type(name), type(value)), 2)
   end
   value = tostring(value)
+  if not core.field_is_clean(name, "") then
+    error(("%q is not the name of a header"):format(name), 2)
+  end
   if not core.field_is_clean(name, value) then
-    error(("the header %q can't be sent: characters in it or in its value %q would end it"):format(name, value), 2)
+    error(("the value of the header %s has a control character: it can't be sent"):format(name), 2)
   end
   name = name:lower()
   if RESERVED[name] then
@@ -130,6 +133,7 @@ local function has(self, name)
   return false
 end
 
+-- Its callers keep their frame (no tail call), so that an error names the handler's line.
 local function answer(self, body, kind)
   if self.answered then
     error("this request was answered already", 3)
@@ -156,7 +160,8 @@ function Response:send(body)
   elseif kind ~= "string" and body ~= nil then
     error(("res:send takes a string, not a %s%s"):format(kind, kind == "table" and " (that is res:json)" or ""), 2)
   end
-  return answer(self, body or "", body and "text/plain; charset=utf-8" or nil)
+  local ok, err = answer(self, body or "", body and "text/plain; charset=utf-8" or nil)
+  return ok, err
 end
 
 Response.text = Response.send
@@ -165,7 +170,8 @@ function Response:html(body)
   if type(body) ~= "string" then
     error(("res:html takes a string, not a %s"):format(type(body)), 2)
   end
-  return answer(self, body, "text/html; charset=utf-8")
+  local ok, err = answer(self, body, "text/html; charset=utf-8")
+  return ok, err
 end
 
 function Response:json(value)
@@ -173,7 +179,8 @@ function Response:json(value)
   if not body then
     error("res:json: " .. err, 2)
   end
-  return answer(self, body, "application/json")
+  local ok, err = answer(self, body, "application/json")
+  return ok, err
 end
 
 -- Sends the client to another place, with status 302 or another of its kind.
@@ -187,7 +194,8 @@ function Response:redirect(location, status)
   end
   set(self, "location", location)
   self._status = status
-  return answer(self, "", nil)
+  local ok, err = answer(self, "", nil)
+  return ok, err
 end
 
 -- --- both ---
