@@ -96,6 +96,20 @@ class Server:
                 self.kill()
                 raise
 
+    def wait_to_accept(self):
+        """Waits until the port that was asked for is open, where the log does not tell."""
+        asked = self.command[self.command.index("--port") + 1]
+        self.port = int(asked)
+
+        def accepts():
+            try:
+                socket.create_connection((self.host, self.port), 1).close()
+                return True
+            except ConnectionRefusedError:
+                assert self.process.poll() is None, f"the server ended\n{self.log}"
+
+        eventually(accepts, f"port {asked}")
+
     def _read(self):
         for line in self.process.stdout:
             with self._news:

@@ -153,7 +153,7 @@ def test_a_signal_ends_it_well(number):
 def test_a_second_signal_ends_what_the_first_waits_for():
     endless = """
     local painda = require "painda"
-    local server = painda.PPServer { port = 3000, shutdownTimeout = 3600000 }
+    local server = painda.PPServer { port = 3000 }
     server:on("connection", function(client)
         client:on("work", function()
             client:emit("begun")
@@ -161,7 +161,7 @@ def test_a_second_signal_ends_what_the_first_waits_for():
         end)
     end)
     """
-    server = Server(endless)
+    server = Server(endless, "--shutdown-timeout", 3600000)
     server.start()
     try:
         with WebSocket(server) as ws:
@@ -190,5 +190,5 @@ def test_logs_as_json():
 
 def test_log_level_silences():
     with Server(HELLO, "--log-level", "error", listens=False, port=free_port()) as server:
-        server.stop()
-        assert server.log == ""
+        server.wait_to_accept()
+    assert server.log == ""
