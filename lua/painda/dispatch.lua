@@ -11,7 +11,7 @@ local Error = require "painda.error"
 local log = require "painda.log"
 local sockets = require "painda.socket"
 
-local type, tostring, debug = type, tostring, debug
+local type, debug, setmetatable, error = type, debug, setmetatable, error
 local collect, spawn = emitter.collect, runtime.spawn
 local send_control, send_error = core.send_control, core.send_error
 local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
@@ -109,6 +109,17 @@ end
 
 -- --- what C calls ---
 
+-- Does a handler of a message type look at its third argument? Most don't, and are spared the message object.
+local wants_message = setmetatable({}, {
+  __mode = "k",
+  __index = function(self, fn)
+    local info = debug.getinfo(fn, "u")
+    local wants = info.nparams > 2 or info.isvararg
+    self[fn] = wants
+    return wants
+  end,
+})
+
 -- Like run_handler it is found by on_error, and must not end in a tail call.
 local function on_message(client, mtype, ack_id, ns, schema_payload)
   if ns and ns ~= "/" then
@@ -137,7 +148,7 @@ local function on_message(client, mtype, ack_id, ns, schema_payload)
       if payload == nil then
         payload = core.payload()
       end
-      if not ack_id and debug.getinfo(own, "u").nparams < 3 then
+      if not ack_id and not wants_message[own] then
         own(payload, no_ack)
         return
       end

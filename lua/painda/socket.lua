@@ -62,6 +62,10 @@ end
 
 -- --- making one ---
 
+local Broadcast = {}
+Broadcast.__index = Broadcast
+
+
 local metatable = { __index = Socket, __name = "painda.Client" }
 
 function metatable:__tostring()
@@ -69,7 +73,7 @@ function metatable:__tostring()
 end
 
 function _M.new(server, ref, id, address)
-  return setmetatable({
+  local self = setmetatable({
     id = id,
     data = {},
     handshake = setmetatable({ ref, address = address }, Handshake),
@@ -77,7 +81,10 @@ function _M.new(server, ref, id, address)
     _ref = ref,
     _on = EMPTY, -- message type → listener
     _events = EMPTY, -- "message", "disconnect", "error" → listener
+    broadcast = false,
   }, metatable)
+  self.broadcast = setmetatable({ socket = self }, Broadcast)
+  return self
 end
 
 -- --- listeners ---
@@ -237,6 +244,12 @@ end
 
 -- --- the rest ---
 
+-- Sends to every other client.
+function Broadcast:emit(mtype, payload)
+  local socket = self.socket
+  return result(broadcast(socket.server._core, mtype, payload, nil, nil, self.is_volatile, socket._ref))
+end
+
 -- Closes the connection behind what was sent. The code is 1000, or 3000 to 4999.
 function Socket:close(code, reason)
   code = code or 1000
@@ -291,35 +304,6 @@ end
 -- Bytes that wait to be written to this client.
 function Socket:bufferedAmount()
   return core.queued(self._ref)
-end
-
-local Broadcast = {}
-Broadcast.__index = Broadcast
-
--- Sends to every other client.
-function Broadcast:emit(mtype, payload)
-  local socket = self.socket
-  return result(broadcast(socket.server._core, mtype, payload, nil, nil, self.is_volatile, socket._ref))
-end
-
--- The fields that are made when they are asked for.
-local made = {}
-
-function made.broadcast(self)
-  return setmetatable({ socket = self }, Broadcast)
-end
-
-metatable.__index = function(self, name)
-  local method = Socket[name]
-  if method ~= nil then
-    return method
-  end
-  local make = made[name]
-  if make then
-    local value = make(self)
-    rawset(self, name, value)
-    return value
-  end
 end
 
 return _M

@@ -175,9 +175,9 @@ function Response:html(body)
 end
 
 function Response:json(value)
-  local body, err = json.encode(value)
+  local body, wrong = json.encode(value)
   if not body then
-    error("res:json: " .. err, 2)
+    error("res:json: " .. wrong, 2)
   end
   local ok, err = answer(self, body, "application/json")
   return ok, err
