@@ -15,6 +15,9 @@
 
 enum state { OPEN, CLOSING, DEAD };
 
+/* What holds once the owner was told of the end: its own limits may be gone, and data is only skipped. */
+static const struct pp_conn_limits limits_after = {.max_payload = 1024 * 1024};
+
 /* A fragmented message on its way in. */
 struct assembly {
     struct pp_buf bytes;
@@ -180,6 +183,8 @@ static void tell_closed(struct pp_conn *conn)
     conn->told = true;
     if (conn->ops != NULL)
         conn->ops->closed(conn->owner, conn->close_code, conn->close_reason ? conn->close_reason : "", conn->by_peer);
+    conn->limits = &limits_after;
+    free_assembly(conn);
 }
 
 static void run_task(struct pp_turn_task *task)
@@ -304,10 +309,11 @@ static void on_frame(struct pp_conn *conn, const struct pp_ws_frame *frame)
     }
 }
 
-/* What a frame may still hold: fragments count together. */
+/* What a frame may still hold: fragments count together. The limit may have been lowered since they came. */
 static size_t payload_room(const struct pp_conn *conn)
 {
-    return conn->limits->max_payload - (conn->assembly ? conn->assembly->bytes.len : 0);
+    size_t held = conn->assembly ? conn->assembly->bytes.len : 0;
+    return held < conn->limits->max_payload ? conn->limits->max_payload - held : 0;
 }
 
 /* Handles the whole frames in `bytes`; returns how many bytes they took. *needed is the length of the frame after them,
