@@ -1,0 +1,67 @@
+"""A server that runs apps/lab.lua, and reading what that says of itself."""
+import itertools
+import json
+import time
+from pathlib import Path
+
+from painda import PATIENCE, Server, WebSocket, envelope, frame
+
+LAB = Path(__file__).parent / "apps" / "lab.lua"
+
+
+class Lab(Server):
+    """`Lab("maxPayload = 1000")`: the options of its PPServer as Lua source."""
+
+    def __init__(self, options="", *args, env=None, **more):
+        super().__init__(LAB, *args, env={"LAB": options, **(env or {})}, **more)
+
+    def said(self, kind, *wanted, after=0, patience=PATIENCE):
+        """Waits until the application has said `kind` with these first arguments; returns all its arguments."""
+        found = []
+
+        def look():
+            for line in self.log.splitlines()[after:]:
+                if line.startswith("say "):
+                    got = json.loads(line[4:])
+                    if got[0] == kind and got[1 : 1 + len(wanted)] == list(wanted):
+                        found.append(got[1:])
+                        return True
+            return False
+
+        deadline = time.monotonic() + patience
+        while not look():
+            assert time.monotonic() < deadline, f"the application never said {kind} {wanted}\n{self.log}"
+            time.sleep(0.01)
+        return found[0]
+
+    def says(self, kind):
+        """All that it has said of that kind so far."""
+        lines = [json.loads(line[4:]) for line in self.log.splitlines() if line.startswith("say ")]
+        return [line[1:] for line in lines if line[0] == kind]
+
+
+class Asker:
+    """Questions with an ack over a connection: ask(ws)("stats") is what the handler answered."""
+
+    def __init__(self, ws, text=False):
+        self.ws, self.text, self.ids = ws, text, itertools.count(100_000)
+
+    def __call__(self, type, payload=None):
+        ack_id = next(self.ids)
+        message = envelope(type, payload, ack_id=ack_id).decode() if self.text else frame(type, payload, ack_id=ack_id)
+        self.ws.send(message)
+        while True:
+            got = self.ws.receive_json("__pp_ack") if self.text else self.ws.receive_frame("__pp_ack").envelope
+            if got["payload"]["ackId"] == ack_id:
+                assert "error" not in got["payload"], got
+                return got["payload"]["args"][0]
+
+
+def client_id(ws):
+    return Asker(ws)("who")
+
+
+def still_serves(server):
+    """A new client is answered."""
+    with WebSocket(server) as ws:
+        assert Asker(ws)("echo", "hello") == "hello"
