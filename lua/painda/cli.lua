@@ -42,6 +42,13 @@ local function convert(option, text)
     end
     return port
   end
+  if option.kind == "milliseconds" then
+    local ms = text:match "^%d+$" and tonumber(text)
+    if not ms or ms < 1 or ms > 86400000 then
+      return nil, ("--%s takes milliseconds from 1 to 86400000, not %q"):format(option.name, text)
+    end
+    return ms
+  end
   if option.values then
     for _, value in ipairs(option.values) do
       if value == text then
@@ -194,6 +201,7 @@ commands[#commands + 1] = {
   about = "runs the busted specs of a folder inside the event loop",
   options = with_logging {
     { name = "filter", value = "PATTERN", about = "only tests whose name matches the Lua pattern" },
+    { name = "timeout", value = "MS", kind = "milliseconds", about = "time that one test may take (20000)" },
   },
   run = function(given, operands)
     set_logging(given)

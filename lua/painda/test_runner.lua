@@ -6,7 +6,7 @@ local reload = require "painda.reload"
 local task = require "painda.task"
 
 local pairs, ipairs, pcall, xpcall, require, tostring, type = pairs, ipairs, pcall, xpcall, require, tostring, type
-local running, getinfo, getmetatable, unpack = coroutine.running, debug.getinfo, debug.getmetatable, unpack
+local running, getinfo, getmetatable = coroutine.running, debug.getinfo, debug.getmetatable
 
 local LIMIT = 20000 -- ms that one test, one setup or one file's loading may take
 local CLOSING = 500 -- ms that what a file left open has to end by itself
@@ -42,7 +42,8 @@ local function find_busted()
   return nil, ("painda test runs busted, which does not load (%s): apt-get install lua-busted"):format(missing)
 end
 
--- busted gives each file its own package.loaded, but the runtime must stay one: it is loaded whole before the first file.
+-- busted gives each file its own package.loaded, but the runtime must stay one: it is loaded whole before the first
+-- file.
 local function load_runtime()
   for name in pairs(package.preload) do
     if name:find "^painda" then
@@ -79,7 +80,8 @@ local function source_of(fn)
   return type(fn) == "function" and getinfo(fn, "S").source or nil
 end
 
--- Calls run() on a task of its own, for at most `limit` ms. Returns "success", or what went wrong, the message and the trace.
+-- Calls run() on a task of its own, for at most `limit` ms. Returns "success", or what went wrong, the message and the
+-- trace.
 local function run_on_task(busted, run, element, limit)
   local waiter, thread = task.waiter(), nil
   runtime.spawn(function()
@@ -215,7 +217,8 @@ local function prepare(new_busted, given)
   return busted, counts
 end
 
--- Runs the specs of `path`, a folder or a file, and ends the process: with 0 where at least one test ran and none failed.
+-- Runs the specs of `path`, a folder or a file, and ends the process: with 0 where at least one test ran and none
+-- failed.
 function _M.run(path, given, fail)
   if given.filter then
     local ok, wrong = pcall(string.find, "", given.filter)
@@ -243,7 +246,8 @@ function _M.run(path, given, fail)
   busted.publish { "exit" }
   io.stdout:flush()
   if counts.failed == 0 and counts.ran == 0 then
-    return fail(1, ("no test ran: there is none in %s%s"):format(path, given.filter and " that --filter lets through" or ""))
+    local filtered = given.filter and " that --filter lets through" or ""
+    return fail(1, ("no test ran: there is none in %s%s"):format(path, filtered))
   end
   runtime.stop(counts.failed > 0 and 1 or 0)
 end
