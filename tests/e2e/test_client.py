@@ -504,7 +504,7 @@ def test_a_server_that_answers_pings_is_kept(peer):
     with App(url(peer), """
         local client = painda.PPClient { url = URL, heartbeat = { interval = 20, timeout = 2000 } }
         client:on("disconnect", function(reason) say(reason) end)
-        painda.after(200, function() say(client:isConnected()) end)
+        client:on("open", function() painda.sleep(200) say(client:isConnected()) end)
     """) as app:
         line = peer.accept()
         line._run(line.socket.ping(b"are you there"))
@@ -798,7 +798,8 @@ def test_no_proxy_of_the_environment_is_used(peer, monkeypatch):
 )
 def test_a_wrong_option_is_named(peer, options, words):
     call = f"PPClient({options})" if options.startswith("URL") else f"PPClient {options}"
-    with App(url(peer), f"local ok, err = pcall(function() painda.{call} end)\nsay(ok, err)") as app:
+    attempt = f"painda.after(0, function() say(pcall(function() painda.{call} end)) end)\n"
+    with App(url(peer), attempt) as app:
         ok, err = app.next()
         assert ok is False
         for word in words:

@@ -69,6 +69,7 @@ end
 local function finish(client)
   client._round = client._round + 1
   client._timer:stop()
+  client._timer = nil -- it holds the client
   client._ready = false
   reload.forget(client)
   set_state(client, "closed")
