@@ -15,10 +15,13 @@ static const struct {
 #define KNOWN (sizeof known / sizeof known[0])
 
 static int functions[KNOWN]; /* references; 0: not watched yet. Signals are the process's, and so is this */
+static struct pp_vm *listening; /* NULL once its vm is gone: the loop may still tell of a signal while it closes */
 
 static void on_signal(void *arg, int signum)
 {
     struct pp_vm *vm = arg;
+    if (vm != listening)
+        return;
     for (size_t i = 0; i < KNOWN; i++)
         if (known[i].signum == signum) {
             lua_State *task = pp_call_begin(vm);
@@ -41,6 +44,7 @@ static int watch_signal(lua_State *L)
             else
                 luaL_unref(L, LUA_REGISTRYINDEX, functions[i]);
             functions[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+            listening = vm;
             return 0;
         }
     return luaL_argerror(L, 1, "SIGTERM, SIGINT or SIGHUP expected");
@@ -50,4 +54,10 @@ void pp_bind_signal(lua_State *L)
 {
     lua_pushcfunction(L, watch_signal);
     lua_setfield(L, -2, "on_signal");
+}
+
+void pp_unbind_signal(struct pp_vm *vm)
+{
+    if (vm == listening)
+        listening = NULL;
 }

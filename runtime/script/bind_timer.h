@@ -2,7 +2,7 @@
 #ifndef PP_SCRIPT_BIND_TIMER_H
 #define PP_SCRIPT_BIND_TIMER_H
 
-#include <lua.h>
+#include "script/vm.h"
 
 /* [-0, +0] Adds timer(fn) to the table on top: an object with start(ms) and stop(). fn runs as a task each time. */
 void pp_bind_timer(lua_State *L);
@@ -14,5 +14,8 @@ void pp_bind_watch(lua_State *L);
 /* [-0, +0] Adds on_signal(name, fn) to the table on top: fn(name) runs as a task for each SIGTERM, SIGINT or SIGHUP. One
  * function a signal; it stays until the vm ends. */
 void pp_bind_signal(lua_State *L);
+
+/* The vm goes: its functions are not called any more. */
+void pp_unbind_signal(struct pp_vm *vm);
 
 #endif

@@ -8,6 +8,7 @@
 #include "wire/frame.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Shared by all connections, since each use is over before Lua runs. They last as long as the process. */
@@ -29,14 +30,14 @@ static bool write_envelope(lua_State *L, char *error, size_t error_size)
     size_t type_len, ns_len = 0;
     const char *type = lua_tolstring(L, 2, &type_len), *ns = lua_tolstring(L, 4, &ns_len);
     if (!pp_envelope_begin(&payload_bytes, type, type_len)) {
-        strcpy(error, "the type is not valid UTF-8");
+        snprintf(error, error_size, "the type is not valid UTF-8");
         return false;
     }
     if (!pp_lua_json_encode(L, 3, &payload_bytes, error, error_size))
         return false;
     bool ended = pp_envelope_end(&payload_bytes, ns, ns_len, (uint64_t)lua_tonumber(L, 5));
     if (!ended)
-        strcpy(error, "the namespace is not valid UTF-8");
+        snprintf(error, error_size, "the namespace is not valid UTF-8");
     return ended;
 }
 

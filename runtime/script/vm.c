@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "net/loop.h"
 #include "script/bind.h"
+#include "script/bind_timer.h"
 #include "script/embedded.h"
 #include "script/lua_json.h"
 #include "script/vm_internal.h"
@@ -132,6 +133,7 @@ struct pp_vm *pp_vm_new(struct pp_loop *loop)
 void pp_vm_delete(struct pp_vm *vm)
 {
     pp_loop_set_idle(vm->loop, NULL, NULL);
+    pp_unbind_signal(vm);
     lua_close(vm->L);
     pp_map_destroy(&vm->handlers);
     free(vm->woken);
