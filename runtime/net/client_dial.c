@@ -41,7 +41,7 @@ void pp_client_dial_forget(struct pp_client_link *link, struct lws *wsi)
 static void dial(struct pp_client *client)
 {
     char address[128] = "";
-    if (client->options.unix_path != NULL)
+    if (client->address == NULL)
         snprintf(address, sizeof address, "+%s", client->options.unix_path);
     else
         getnameinfo(client->address->ai_addr, client->address->ai_addrlen, address, sizeof address, NULL, 0,
@@ -102,7 +102,7 @@ static void explain(struct pp_client *client)
 {
     if (client->reached)
         pp_client_fail(client, "the connection was lost before the handshake");
-    else if (client->options.unix_path != NULL)
+    else if (client->address == NULL)
         explain_unix(client);
     else
         client->probe = pp_probe_start(client->loop, client->address->ai_addr, on_probed, client);

@@ -48,8 +48,18 @@ describe("a client's address", function()
   end)
 
   it("is refused where something is missing or too much", function()
-    local wrong =
-      { "", "localhost:3000", "ftp://x", "ws://", "ws://:3000", "ws://x:0", "ws://x:99999", "ws://x:y", "ws://a b", "ws://u:p@x" }
+    local wrong = {
+      "",
+      "localhost:3000",
+      "ftp://x",
+      "ws://",
+      "ws://:3000",
+      "ws://x:0",
+      "ws://x:99999",
+      "ws://x:y",
+      "ws://a b",
+      "ws://u:p@x",
+    }
     for _, url in ipairs(wrong) do
       local address, why = urls.parse(url)
       assert.is_nil(address, url)
