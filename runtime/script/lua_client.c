@@ -2,6 +2,7 @@
 #include "net/handshake.h"
 #include "net/listener.h"
 #include "script/call.h"
+#include "script/lua_atoms.h"
 #include "script/lua_json.h"
 #include "script/lua_message.h"
 #include "script/lua_server.h"
@@ -45,7 +46,7 @@ static void on_message(void *owner, const struct pp_message *message)
     struct pp_lua_client *client = owner;
     lua_State *task = begin(client->server, message->control ? PP_ON_CONTROL : PP_ON_MESSAGE);
     push_object(task, client);
-    lua_pushlstring(task, message->type, message->type_len);
+    pp_lua_atom_push(task, message->type, message->type_len);
     if (message->ack_id > 0)
         lua_pushnumber(task, (lua_Number)message->ack_id);
     else

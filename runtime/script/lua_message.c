@@ -10,12 +10,14 @@
 #define MESSAGE "painda.message"
 
 struct lua_message {
+    const void *mark; /* first: other userdata are asked for it too */
     struct pp_message message; /* its spans point behind this struct */
     bool has_env;              /* fields were stored: the environment is ours */
     bool changed;              /* the payload was read into a table, or replaced */
 };
 
-static const char metatable_key;
+static const char message_mark; /* its address is in every message object and in no other userdata */
+static int metatable_ref;
 
 static struct lua_message *check(lua_State *L, int index)
 {
@@ -27,13 +29,9 @@ static struct lua_message *check(lua_State *L, int index)
 
 bool pp_lua_message_test(lua_State *L, int index)
 {
-    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
-        return false;
-    lua_pushlightuserdata(L, (void *)&metatable_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return is;
+    const struct lua_message *object = lua_touserdata(L, index);
+    return object != NULL && lua_type(L, index) == LUA_TUSERDATA && lua_objlen(L, index) >= sizeof *object &&
+           object->mark == &message_mark;
 }
 
 bool pp_lua_message_push_payload(lua_State *L, const struct pp_message *message, char *error, size_t error_size)
@@ -77,6 +75,7 @@ void pp_lua_message_push(lua_State *L, const struct pp_message *message)
     size_t bytes = message->type_len + message->payload_len + message->ns_len;
     struct lua_message *object = lua_newuserdata(L, sizeof *object + bytes);
     char *room = (char *)(object + 1);
+    object->mark = &message_mark;
     object->message = *message;
     object->message.type = copy_span(&room, message->type, message->type_len);
     object->message.payload = copy_span(&room, message->payload, message->payload_len);
@@ -86,8 +85,7 @@ void pp_lua_message_push(lua_State *L, const struct pp_message *message)
     object->changed = message->schema != NULL;
     object->message.schema = NULL;
     object->message.payload_len = message->schema ? 0 : message->payload_len;
-    lua_pushlightuserdata(L, (void *)&metatable_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, metatable_ref);
     lua_setmetatable(L, -2);
 }
 
@@ -175,7 +173,5 @@ void pp_lua_message_init(lua_State *L)
     static const luaL_Reg methods[] = {{"__index", on_index}, {"__newindex", on_newindex}, {"__tostring", on_tostring}, {NULL, NULL}};
     luaL_newmetatable(L, MESSAGE);
     luaL_register(L, NULL, methods);
-    lua_pushlightuserdata(L, (void *)&metatable_key);
-    lua_insert(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
+    metatable_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -110,6 +110,7 @@ static const char *read_source(lua_State *L, bool control, struct pp_message *me
             source->type = message->type;
             source->type_len = message->type_len;
         } else { /* it was read or changed: its fields are what counts */
+            lua_settop(L, 7);
             lua_getfield(L, 2, "payload");
             lua_replace(L, 3);
             lua_getfield(L, 2, "type");
@@ -121,6 +122,10 @@ static const char *read_source(lua_State *L, bool control, struct pp_message *me
         return "the type of a message is a string that is not empty";
     if (is_control(source) != control)
         return "types that begin with __pp_ belong to the protocol";
+    if (source->raw == NULL && lua_isnone(L, 3)) {
+        lua_settop(L, 2);
+        lua_pushnil(L); /* a payload that was left out is null */
+    }
     if (lua_type(L, 4) == LUA_TSTRING)
         source->ns = lua_tolstring(L, 4, &source->ns_len);
     source->ack_id = (uint64_t)lua_tonumber(L, 5);
@@ -134,7 +139,6 @@ static int build(lua_State *L, struct pp_lua_server *server, bool control, bool 
     struct source source;
     struct pp_message message;
     char error[PP_LUA_JSON_ERROR];
-    lua_settop(L, 7);
     const char *wrong = read_source(L, control, &message, &source);
     if (wrong != NULL)
         return fail(L, wrong, "ENCODE_ERROR");

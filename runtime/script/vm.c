@@ -8,6 +8,7 @@
 #include "script/bind.h"
 #include "script/bind_timer.h"
 #include "script/embedded.h"
+#include "script/lua_atoms.h"
 #include "script/lua_json.h"
 #include "script/vm_internal.h"
 
@@ -135,6 +136,7 @@ void pp_vm_delete(struct pp_vm *vm)
     pp_loop_set_idle(vm->loop, NULL, NULL);
     pp_unbind_signal(vm);
     lua_close(vm->L);
+    pp_lua_atoms_clear();
     pp_map_destroy(&vm->handlers);
     free(vm->woken);
     free(vm);

@@ -1,0 +1,52 @@
+/* A direct-mapped cache: a string has one place, and the last one there stays. What a peer makes up costs what it would cost
+ * without the cache, and no more memory. */
+#include "script/lua_atoms.h"
+
+#include <lauxlib.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PLACES 256
+#define LONGEST 31
+
+struct atom {
+    uint8_t len; /* 0: empty */
+    char bytes[LONGEST];
+    int ref;
+};
+
+static struct atom atoms[PLACES];
+
+static unsigned place_of(const char *bytes, size_t len)
+{
+    uint32_t head = 0, tail = 0;
+    size_t part = len < 4 ? len : 4;
+    memcpy(&head, bytes, part);
+    memcpy(&tail, bytes + len - part, part);
+    return ((head * 2654435761u) ^ (tail * 2246822519u) ^ (uint32_t)len * 97u) >> 24;
+}
+
+void pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
+{
+    if (len == 0 || len > LONGEST) {
+        lua_pushlstring(L, bytes, len);
+        return;
+    }
+    struct atom *atom = &atoms[place_of(bytes, len)];
+    if (atom->len == len && memcmp(atom->bytes, bytes, len) == 0) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, atom->ref);
+        return;
+    }
+    if (atom->len != 0)
+        luaL_unref(L, LUA_REGISTRYINDEX, atom->ref);
+    lua_pushlstring(L, bytes, len);
+    lua_pushvalue(L, -1);
+    atom->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    atom->len = (uint8_t)len;
+    memcpy(atom->bytes, bytes, len);
+}
+
+void pp_lua_atoms_clear(void)
+{
+    memset(atoms, 0, sizeof atoms);
+}
