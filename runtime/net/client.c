@@ -33,6 +33,8 @@ static void die(struct pp_client *client)
 {
     client->state = DEAD;
     pp_loop_timer_stop(client->loop, &client->timer);
+    if (client->looking_up)
+        uv_cancel((uv_req_t *)&client->lookup); /* one that a thread has begun goes on to its end */
     pp_client_at_turn_end(client);
 }
 

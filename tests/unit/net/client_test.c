@@ -359,13 +359,6 @@ static void is_dropped_at_any_moment(void)
     finish();
     CU_ASSERT_EQUAL(seen.messages, 1);
     CU_ASSERT_EQUAL(seen.closed, 0);
-
-    begin(); /* and the loop goes first */
-    options = options_for("/");
-    connect_with(&options);
-    pp_client_drop(seen.client);
-    pp_listener_delete(listener);
-    pp_loop_delete(loop);
 }
 
 static void refused(const struct pp_client_options *options, const char *word)
