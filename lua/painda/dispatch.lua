@@ -214,6 +214,10 @@ local function on_closed(client, reason, code)
     client._acks:fail("the client disconnected", "CONNECTION_ERROR")
   end
   local server = client.server
+  local heartbeat = server.options.heartbeat
+  if reason == "Ping timeout" and heartbeat and heartbeat.onTimeout then
+    spawn(heartbeat.onTimeout, client)
+  end
   spawn(run_each, client._events, "disconnect", reason, code)
   spawn(run_each, server._registered.events, "disconnection", client, reason, code)
   client._on, client._events, client._any = EMPTY, EMPTY, nil

@@ -38,7 +38,8 @@ local function new_generation()
   return generation
 end
 
-_M.current = new_generation()
+_M.current = new_generation() -- what runs before an application is loaded: number 0
+_M.current.number, numbers = 0, 0
 
 -- The generation that the running code registers into.
 function _M.generation()

@@ -52,6 +52,7 @@ local OPTIONS = {
   onBackpressure = { values = { "close", "drop" }, default = "close" },
   volatileAbove = { type = "integer", min = 0, max = 1024 * MIB, default = 64 * 1024 },
   handshakeTimeout = { type = "integer", min = 1, max = 3600000, default = 10000 },
+  handlerTimeout = { type = "integer", min = 0, max = 86400000, default = 5000 },
   ackTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
   maxListeners = { type = "integer", min = 1, max = 1000000, default = 256 },
@@ -166,6 +167,7 @@ local function apply(server, registrations)
   if registrations.options then
     server.options = registrations.options
     core.configure(server._core, flat(server, registrations.options))
+    runtime.set_handler_timeout(registrations.options.handlerTimeout)
   end
   if not server._listening then
     core.listen(server._core, server._listener)

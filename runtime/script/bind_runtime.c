@@ -5,6 +5,7 @@
  *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
  *     now() → ms                         stats() → table                  stop([exit code])
  *     on_signal(name, fn)                timer(fn), watch(directory, fn): bind_timer.h
+ *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
  *     collect() → KB in use, after two full collections                   version */
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "script/bind_timer.h"
 #include "script/call.h"
 #include "script/vm_internal.h"
+#include "script/watchdog.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -140,6 +142,12 @@ static int stop(lua_State *L)
     return 0;
 }
 
+static int set_handler_timeout(lua_State *L)
+{
+    pp_watchdog_set(pp_vm_of(L), (uint32_t)luaL_checkinteger(L, 1));
+    return 0;
+}
+
 static int collect(lua_State *L)
 {
     lua_gc(L, LUA_GCCOLLECT, 0);
@@ -154,7 +162,7 @@ int pp_bind_runtime(lua_State *L)
         {"log", log_line}, {"set_log_level", set_log_level}, {"set_log_format", set_log_format},
         {"spawn", spawn},  {"wait", wait},                   {"wake", wake},
         {"now", now},      {"stats", stats},                 {"set_error_handler", set_error_handler},
-        {"stop", stop},    {"collect", collect},             {NULL, NULL},
+        {"stop", stop},    {"collect", collect}, {"set_handler_timeout", set_handler_timeout},             {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

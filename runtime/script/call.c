@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "script/vm_internal.h"
+#include "script/watchdog.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -84,7 +85,11 @@ bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
 {
     const char *outer = vm->running;
     vm->running = what;
+    if (vm->depth++ == 0)
+        pp_watchdog_enter(task);
     int status = lua_resume(task, nargs);
+    if (--vm->depth == 0)
+        pp_watchdog_leave(task);
     vm->running = outer;
     if (status == 0) {
         note_ended(vm, task);

@@ -11,6 +11,7 @@
 #include "script/lua_atoms.h"
 #include "script/lua_json.h"
 #include "script/vm_internal.h"
+#include "script/watchdog.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -135,6 +136,7 @@ void pp_vm_delete(struct pp_vm *vm)
 {
     pp_loop_set_idle(vm->loop, NULL, NULL);
     pp_unbind_signal(vm);
+    pp_watchdog_stop();
     lua_close(vm->L);
     pp_lua_atoms_clear();
     pp_map_destroy(&vm->handlers);

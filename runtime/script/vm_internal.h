@@ -29,6 +29,7 @@ struct pp_vm {
     int exit_code;
     uint64_t tasks_waiting;    /* coroutines that yielded and were not resumed yet */
     uint64_t errors;           /* tasks that raised */
+    int depth;                 /* of calls into Lua inside one another */
     const char *running;       /* what the innermost call is, NULL outside of Lua */
     uint64_t gc_longest_pause; /* ns, of one idle step */
     uint64_t gc_steps;

@@ -1,0 +1,23 @@
+/* The limit on how long a handler may keep the loop. A thread looks on; where one call into Lua lasts too long, a signal sets a
+ * hook that raises in it, again and again until it has ended, so that a pcall around the loop does not keep it alive.
+ *
+ * Hooks work in interpreted code. A loop that LuaJIT has compiled does not see them, nor does a C function: those end only with
+ * the process. */
+#ifndef PP_SCRIPT_WATCHDOG_H
+#define PP_SCRIPT_WATCHDOG_H
+
+#include "script/vm.h"
+
+#include <stdint.h>
+
+/* From now on a call may last `ms` milliseconds; 0: as long as it likes. One limit for the process. */
+void pp_watchdog_set(struct pp_vm *vm, uint32_t ms);
+
+/* Ends the thread. */
+void pp_watchdog_stop(void);
+
+/* Around each outermost call into Lua: `state` is the coroutine that runs. */
+void pp_watchdog_enter(lua_State *state);
+void pp_watchdog_leave(lua_State *state);
+
+#endif
