@@ -3,6 +3,7 @@ import asyncio
 import http
 import json
 import queue
+import signal
 import ssl
 import subprocess
 import threading
@@ -521,6 +522,30 @@ def test_sigterm_says_goodbye(peer):
         app.server.stop()
         assert line.receive().type == "last"
         assert line.wait_closed()[0] == 1001
+
+
+def test_a_reload_makes_a_new_client_and_ends_the_old_one(peer):
+    with App(url(peer), """
+        local client = painda.PPClient { url = URL }
+        client:on("which", function() client:emit("version", VERSION or 1) end)
+    """) as app:
+        def version(line):
+            line.send(frame("which"))
+            return line.receive().payload
+
+        first = peer.accept()
+        assert version(first) == 1
+        source = app.server.app.read_text()
+        app.server.app.write_text(source + 'error("broken")')
+        app.server.send_signal(signal.SIGHUP)
+        app.server.wait_for("reload failed")
+        assert version(first) == 1 and peer.is_alone()
+        app.server.app.write_text("local VERSION = 2\n" + source)
+        app.server.send_signal(signal.SIGHUP)
+        second = peer.accept()
+        assert version(second) == 2
+        assert first.wait_closed()[0] == 1001
+        assert peer.is_alone()
 
 
 # --- tokens, sessions, rooms ---
