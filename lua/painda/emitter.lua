@@ -32,6 +32,17 @@ function _M.add(listeners, name, fn, once)
   listeners[name] = list
 end
 
+-- Takes one entry off the list of a name, where it is still on it.
+local function take(listeners, name, taken)
+  local kept = {}
+  for _, entry in ipairs(listeners[name] or {}) do
+    if entry ~= taken then
+      kept[#kept + 1] = entry
+    end
+  end
+  listeners[name] = kept[1] and kept or nil
+end
+
 -- Removes the listener, or all of that name where fn is nil. True where there was one.
 function _M.remove(listeners, name, fn)
   local old = listeners[name]
@@ -45,16 +56,13 @@ function _M.remove(listeners, name, fn)
   if type(old) == "function" then
     return false
   end
-  local list, found = {}, false
   for _, entry in ipairs(old) do
-    if not found and entry.fn == fn then
-      found = true
-    else
-      list[#list + 1] = entry
+    if entry.fn == fn then
+      take(listeners, name, entry)
+      return true
     end
   end
-  listeners[name] = #list > 0 and list or nil
-  return found
+  return false
 end
 
 -- Appends the functions that listen to `name` to `out`, from n + 1 on, and takes those away that listen once. Returns the
@@ -72,7 +80,7 @@ function _M.collect(listeners, name, out, n)
     n = n + 1
     out[n] = entry.fn
     if entry.once then
-      _M.remove(listeners, name, entry.fn)
+      take(listeners, name, entry)
     end
   end
   return n
