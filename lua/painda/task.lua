@@ -36,9 +36,13 @@ function Waiter:wake(...)
   return true
 end
 
-local function resumed(ok, first, ...)
+local function resumed(self, ok, first, ...)
   if ok then
     return first, ...
+  end
+  self.done = true -- nobody waits: a wake would reach whatever the task waits for next
+  if self.timer then
+    self.timer:stop()
   end
   if tostring(first):find("C%-call boundary") then
     first = "this call waits, which is not possible inside a table.sort comparator, a string.gsub callback or require"
@@ -62,7 +66,7 @@ function Waiter:wait(timeout)
     end)
     self.timer:start(timeout)
   end
-  return resumed(pcall(core_wait))
+  return resumed(self, pcall(core_wait))
 end
 
 -- Waits for `ms` milliseconds, 0 or more: other handlers run meanwhile.
