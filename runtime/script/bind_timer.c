@@ -1,6 +1,7 @@
 /* One-shot timers on the loop's wheel. A pending timer is held in the registry, an idle one is the collector's. */
 #include "script/bind_timer.h"
 
+#include "base/clock.h"
 #include "net/loop.h"
 #include "script/call.h"
 
@@ -43,8 +44,10 @@ static int start(lua_State *L)
         lua_settop(L, 1);
         timer->self = luaL_ref(L, LUA_REGISTRYINDEX);
     }
-    uint64_t whole = (uint64_t)ms;
-    pp_loop_timer_start(pp_vm_loop(timer->vm), &timer->node, whole + (ms > (double)whole));
+    /* Counted from now, not from the turn's begin, and rounded up: no timer is early on the application's clock. */
+    struct pp_loop *loop = pp_vm_loop(timer->vm);
+    uint64_t due = (pp_clock_ns() + (uint64_t)(ms * 1e6) + 999999) / 1000000, loop_now = pp_loop_now(loop);
+    pp_loop_timer_start(loop, &timer->node, due > loop_now ? due - loop_now : 0);
     return 0;
 }
 
