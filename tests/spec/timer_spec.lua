@@ -1,0 +1,159 @@
+local painda = require "painda"
+local reload = require "painda.reload"
+local runtime = require "painda.core.runtime"
+local support = require "support"
+
+local function timers()
+  local count = 0
+  for _ in pairs(reload.current.timers) do
+    count = count + 1
+  end
+  return count
+end
+
+describe("painda.after", function()
+  it("calls once, not before its time", function()
+    local calls, start, called = 0, runtime.now(), nil
+    painda.after(20, function()
+      calls, called = calls + 1, runtime.now()
+    end)
+    painda.sleep(60)
+    assert.equal(1, calls)
+    assert.is_true(called - start >= 20)
+  end)
+
+  it("calls in the order of the times", function()
+    local order = {}
+    for _, ms in ipairs { 20, 5, 10, 0 } do
+      painda.after(ms, function()
+        order[#order + 1] = ms
+      end)
+    end
+    painda.sleep(50)
+    assert.same({ 0, 5, 10, 20 }, order)
+  end)
+
+  it("is called on a task, so it may wait", function()
+    local done = false
+    painda.after(1, function()
+      painda.sleep(1)
+      done = true
+    end)
+    support.eventually(function()
+      return done
+    end)
+  end)
+
+  it("can be cancelled until it was called", function()
+    local calls = 0
+    local timer = painda.after(5, function()
+      calls = calls + 1
+    end)
+    assert.is_true(timer:cancel())
+    assert.is_false(timer:cancel())
+    painda.sleep(20)
+    assert.equal(0, calls)
+    local other = painda.after(1, function() end)
+    painda.sleep(10)
+    assert.is_false(other:cancel())
+  end)
+
+  it("is not forgotten by the collector while it is pending", function()
+    local called = false
+    painda.after(10, function()
+      called = true
+    end)
+    runtime.collect()
+    painda.sleep(40)
+    assert.is_true(called)
+  end)
+
+  it("leaves nothing behind", function()
+    local before = timers()
+    painda.after(1, function() end)
+    painda.after(1000, function() end):cancel()
+    painda.sleep(20)
+    assert.equal(before, timers())
+  end)
+end)
+
+describe("painda.every", function()
+  it("calls again and again, until it is cancelled", function()
+    local calls = 0
+    local timer = painda.every(2, function()
+      calls = calls + 1
+    end)
+    support.eventually(function()
+      return calls >= 5
+    end)
+    assert.is_true(timer:cancel())
+    local then_calls = calls
+    painda.sleep(20)
+    assert.equal(then_calls, calls)
+    assert.is_false(timer:cancel())
+  end)
+
+  it("can be cancelled from its own call", function()
+    local calls, timer = 0, nil
+    timer = painda.every(1, function()
+      calls = calls + 1
+      if calls == 3 then
+        timer:cancel()
+      end
+    end)
+    painda.sleep(30)
+    assert.equal(3, calls)
+  end)
+
+  it("goes on after an error and after a call that waits", function()
+    local calls = 0
+    runtime.set_log_level "silent"
+    local timer = painda.every(1, function()
+      calls = calls + 1
+      if calls % 2 == 0 then
+        painda.sleep(5)
+      else
+        error "on purpose"
+      end
+    end)
+    support.eventually(function()
+      return calls >= 6
+    end)
+    timer:cancel()
+    runtime.set_log_level "warn"
+  end)
+
+  it("leaves out the calls that were missed", function()
+    local calls = 0
+    local timer = painda.every(2, function()
+      calls = calls + 1
+    end)
+    local start = runtime.now()
+    while runtime.now() - start < 60 do -- the loop stands still
+      local _ = start
+    end
+    painda.sleep(0)
+    painda.sleep(0)
+    assert.is_true(calls <= 4, calls .. " calls came at once")
+    timer:cancel()
+  end)
+end)
+
+describe("a timer", function()
+  it("takes a time and a function, or raises at the caller's line", function()
+    local cases = {
+      { painda.after, -1, "painda.after takes milliseconds from 0 to 1e12, not -1" },
+      { painda.after, "1", "painda.after takes milliseconds from 0 to 1e12, not 1" },
+      { painda.every, 0, "painda.every takes milliseconds from 1 to 1e12, not 0" },
+      { painda.every, 0 / 0, "painda.every takes milliseconds from 1 to 1e12, not nan" },
+      { painda.every, math.huge, "painda.every takes milliseconds from 1 to 1e12, not inf" },
+    }
+    for _, case in ipairs(cases) do
+      local text = support.raised(function()
+        case[1](case[2], print)
+      end)
+      assert.matches("timer_spec.lua:%d+: " .. case[3]:gsub("%-", "%%-"), text)
+    end
+    assert.equal("painda.after takes a function to call, not a nil", support.message(painda.after, 1))
+  end)
+end)
