@@ -90,6 +90,8 @@ local function parse(command, arguments)
         if value == nil then
           return nil, err
         end
+      elseif argument:find "=" then
+        return nil, ("--%s takes no value"):format(name)
       else
         value = true
       end
@@ -151,10 +153,7 @@ local function unreadable(path)
   if not file then
     return "cannot read " .. err
   end
-  local readable, why = file:read(0) ~= nil or file:seek "end" == 0, nil
-  if not readable then
-    _, why = file:read(1)
-  end
+  local _, why = file:read(1) -- at the end of an empty file there is no error
   file:close()
   return why and ("cannot read %s: %s"):format(path, tostring(why)) or nil
 end
