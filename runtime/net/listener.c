@@ -38,8 +38,8 @@ struct pp_listener {
     void *ws_owner;
     struct pp_http *http;
     uint32_t handshake_timeout, max_pending_per_ip;
-    struct pp_map pending_per_ip;  /* address → count */
-    struct pending *pendings;      /* every connection that libwebsockets holds for this listener */
+    struct pp_map pending_per_ip; /* address → count */
+    struct pending *pendings;     /* every connection that libwebsockets holds for this listener */
     int port;
     bool stopped, deleted;
 };
@@ -53,8 +53,8 @@ struct pending {
     struct pp_handshake *handshake;
     struct pp_turn_task adopt;
     struct pp_timer adopt_later;
-    void *http;     /* of the request at hand: net/http.c */
-    bool counted;   /* in pending_per_ip */
+    void *http;   /* of the request at hand: net/http.c */
+    bool counted; /* in pending_per_ip */
     bool upgraded;
     char address[64];
 };
@@ -87,15 +87,11 @@ static bool count_on(struct pending *pending)
     return true;
 }
 
-static void kill_wsi(struct lws *wsi)
-{
-    lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
-}
-
+/* At once: an asynchronous kill would wait until libwebsockets' own timers next have something to do. */
 static void on_handshake_timeout(struct pp_timer *timer)
 {
     struct pending *pending = (struct pending *)((char *)timer - offsetof(struct pending, timeout));
-    kill_wsi(pending->wsi);
+    lws_set_timeout(pending->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 
 /* After pp_listener_delete: once libuv and every pending let go. */
@@ -178,37 +174,49 @@ static bool header_is(struct lws *wsi, enum lws_token_indexes token, const char 
     return lws_hdr_copy(wsi, text, sizeof text, token) > 0 && strcasecmp(text, value) == 0;
 }
 
-static int refuse(struct lws *wsi, int status)
+static const char *reason_phrase(int status)
 {
-    lws_return_http_status(wsi, (unsigned)status, NULL);
-    return -1;
+    switch (status) {
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed\r\nallow: GET";
+    case 426: /* whoever speaks another version is told ours (RFC 6455, section 4.4) */
+        return "Upgrade Required\r\nupgrade: websocket\r\nsec-websocket-version: 13";
+    default:
+        return "Service Unavailable";
+    }
 }
 
-/* A handshake in another version of the protocol is told which one we speak (RFC 6455, section 4.4). */
-static int refuse_version(struct lws *wsi)
+/* Answers the handshake and ends the line. libwebsockets' own answers would say HTTP/1.0 here, and link a style sheet.
+ */
+static int refuse(struct lws *wsi, int status)
 {
-    unsigned char room[LWS_PRE + 256], *at = room + LWS_PRE, *end = room + sizeof room - 1;
-    if (lws_add_http_header_status(wsi, 426, &at, end) == 0 &&
-        lws_add_http_header_by_name(wsi, (const unsigned char *)"sec-websocket-version:", (const unsigned char *)"13", 2, &at,
-                                    end) == 0 &&
-        lws_add_http_header_content_length(wsi, 0, &at, end) == 0)
-        (void)!lws_finalize_write_http_header(wsi, room + LWS_PRE, &at, end);
+    char room[LWS_PRE + 256], *text = room + LWS_PRE;
+    int len = snprintf(text, sizeof room - LWS_PRE, "HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                       status, reason_phrase(status));
+    lws_write(wsi, (unsigned char *)text, (size_t)len, LWS_WRITE_HTTP_HEADERS);
     return -1;
 }
 
 static int on_upgrade(struct pp_listener *listener, struct pending *pending, struct lws *wsi)
 {
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0)
+        return refuse(wsi, 405);
     if (!header_is(wsi, WSI_TOKEN_VERSION, "13"))
-        return refuse_version(wsi);
+        return refuse(wsi, 426);
     if (listener->ws_ops == NULL || listener->stopped)
-        return refuse(wsi, listener->stopped ? HTTP_STATUS_SERVICE_UNAVAILABLE : HTTP_STATUS_NOT_FOUND);
+        return refuse(wsi, listener->stopped ? 503 : 404);
     pp_handshake_delete(pending->handshake);
     pending->handshake = pp_handshake_new(wsi);
     int status = listener->ws_ops->upgrade(listener->ws_owner, pending->handshake);
     return status ? refuse(wsi, status) : 0;
 }
 
-static int on_http(struct pp_listener *listener, struct pending *pending, struct lws *wsi, int reason, void *in, size_t len)
+static int on_http(struct pp_listener *listener, struct pending *pending, struct lws *wsi, int reason, void *in,
+                   size_t len)
 {
     if (reason == LWS_CALLBACK_HTTP) {
         pp_loop_timer_stop(listener->loop, &pending->timeout);
@@ -320,7 +328,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 /* --- life --- */
 
-static bool make_vhost(struct pp_listener *listener, const struct pp_listen_options *options, char *error, size_t error_size)
+static bool make_vhost(struct pp_listener *listener, const struct pp_listen_options *options, char *error,
+                       size_t error_size)
 {
     static unsigned count;
     struct lws_context *context = pp_lws_context(listener->loop);
