@@ -1,6 +1,7 @@
--- Acks: a message may ask for an answer, in both directions. Each side numbers its own questions, so an ack id means nothing
--- on any other connection.
+-- Acks: a message may ask for an answer, in both directions. Each side numbers its own questions, so an ack id means
+-- nothing on any other connection.
 
+local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
 local Error = require "painda.error"
 local task = require "painda.task"
@@ -94,10 +95,10 @@ end
 function _M.payload(id, err, response)
   if err ~= nil then
     err = Error.from(err)
-    return { ackId = id, args = require("painda.core.json").array {}, error = { message = err.message, code = err.code } }
+    return { ackId = id, args = json.array {}, error = { message = err.message, code = err.code } }
   end
   if response == nil then
-    response = require("painda.core.json").null
+    response = json.null
   end
   return { ackId = id, args = { response } }
 end

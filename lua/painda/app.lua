@@ -27,7 +27,8 @@ local function read(path)
   return text
 end
 
--- Loads a chunk into the environment of the generation. A syntax error is raised as {syntax = text}: it needs no traceback.
+-- Loads a chunk into the environment of the generation. A syntax error is raised as {syntax = text}: it needs no
+-- traceback.
 local function load_chunk(generation, path)
   local chunk, err = loadfile(path)
   if not chunk then

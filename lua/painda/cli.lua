@@ -31,7 +31,8 @@ local function find_option(command, name)
     names[i] = option.name
   end
   local near = options.nearest(name, names)
-  return nil, ("unknown option --%s of painda %s%s"):format(name, command.name, near and (", did you mean --%s?"):format(near) or "")
+  local hint = near and (", did you mean --%s?"):format(near) or ""
+  return nil, ("unknown option --%s of painda %s%s"):format(name, command.name, hint)
 end
 
 local function convert(option, text)
@@ -105,7 +106,8 @@ end
 -- --- help ---
 
 local function command_help(command)
-  local lines = { ("painda %s%s"):format(command.name, command.operand and " " .. command.operand or ""), "", "  " .. command.about }
+  local usage = command.name .. (command.operand and " " .. command.operand or "")
+  local lines = { "painda " .. usage, "", "  " .. command.about }
   if #command.options > 0 then
     lines[#lines + 1] = ""
     for _, option in ipairs(command.options) do
@@ -127,7 +129,12 @@ end
 -- --- commands ---
 
 local LOGGING = {
-  { name = "log-level", value = "LEVEL", values = { "debug", "info", "warn", "error", "silent" }, about = "least level that is logged (info)" },
+  {
+    name = "log-level",
+    value = "LEVEL",
+    values = { "debug", "info", "warn", "error", "silent" },
+    about = "least level that is logged (info)",
+  },
   { name = "log-format", value = "FORMAT", values = { "text", "json" }, about = "text or json (text)" },
 }
 
@@ -163,7 +170,7 @@ commands[#commands + 1] = {
   operand = "APP",
   about = "runs an application",
   options = with_logging {
-    { name = "port", value = "PORT", kind = "port", about = "listen on this port instead of the application's first (0: any)" },
+    { name = "port", value = "PORT", kind = "port", about = "the application's first port becomes this (0: any)" },
     { name = "watch", about = "load the application again when one of its files changes" },
     { name = "shutdown-timeout", value = "MS", about = "time that a shutdown may take (5000)" },
   },
@@ -247,7 +254,8 @@ function _M.unknown(name)
     names[i] = command.name
   end
   local near = options.nearest(name, names)
-  return ("unknown command %q%s (painda help lists them)"):format(name, near and (", did you mean %q?"):format(near) or "")
+  local hint = near and (", did you mean %q?"):format(near) or ""
+  return ("unknown command %q%s (painda help lists them)"):format(name, hint)
 end
 
 local ALIASES = { ["--version"] = "version", ["-v"] = "version", ["--help"] = "help", ["-h"] = "help" }

@@ -1,7 +1,9 @@
--- From the runtime's events to the application's handlers. The functions here are what C calls, each on a task of its own.
+-- From the runtime's events to the application's handlers. The functions here are what C calls, each on a task of its
+-- own.
 --
--- A message goes to, in this order: onAny of the server and of the client, "message" of the client, its type on the client, its
--- type on the server. Each handler but the last has its own task, so none waits for another or falls with it.
+-- A message goes to, in this order: onAny of the server and of the client, "message" of the client, its type on the
+-- client, its type on the server. Each handler but the last has its own task, so none waits for another or falls with
+-- it.
 
 local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
@@ -62,7 +64,8 @@ local arguments = {
   end,
 }
 
--- The outermost function of a handler's task. Its first arguments are read by on_error, so it must not end in a tail call.
+-- The outermost function of a handler's task. Its first arguments are read by on_error, so it must not end in a tail
+-- call.
 local function run_handler(client, mtype, ack_id, fn, ...) -- luacheck: no unused args
   fn(...)
 end

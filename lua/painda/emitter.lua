@@ -1,5 +1,5 @@
--- Listener tables. A name leads to a function, or to a list of {fn, once} that is never changed in place, so it can be walked
--- while listeners come and go.
+-- Listener tables. A name leads to a function, or to a list of {fn, once} that is never changed in place, so it can
+-- be walked while listeners come and go.
 
 local type, ipairs, error, tostring = type, ipairs, error, tostring
 
@@ -65,8 +65,8 @@ function _M.remove(listeners, name, fn)
   return false
 end
 
--- Appends the functions that listen to `name` to `out`, from n + 1 on, and takes those away that listen once. Returns the
--- new n.
+-- Appends the functions that listen to `name` to `out`, from n + 1 on, and takes those away that listen once. Returns
+-- the new n.
 function _M.collect(listeners, name, out, n)
   local found = listeners[name]
   if found == nil then

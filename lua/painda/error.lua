@@ -17,6 +17,13 @@ function _M.new(message, code)
   return setmetatable({ message = tostring(message), code = code or "HANDLER_ERROR" }, Error)
 end
 
+-- An error of the world outside that needs no traceback to be understood, such as a port that is taken.
+function _M.outside(message, code)
+  local err = _M.new(message, code)
+  err.plain = true
+  return err
+end
+
 function _M.is(value)
   return type(value) == "table" and getmetatable(value) == Error
 end

@@ -6,6 +6,7 @@
 
 local core = require "painda.core.http"
 local runtime = require "painda.core.runtime"
+local Error = require "painda.error"
 local exchange = require "painda.http.exchange"
 local log = require "painda.log"
 local options = require "painda.options"
@@ -249,7 +250,7 @@ function _M.HttpServer(given)
     undo = close,
   })
   if not self then
-    error({ plain = err }, 0)
+    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
   end
   return self
 end

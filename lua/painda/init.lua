@@ -2,6 +2,7 @@
 
 local runtime = require "painda.core.runtime"
 local json = require "painda.core.json"
+local reload = require "painda.reload"
 
 local require, setmetatable, rawset, type, error = require, setmetatable, rawset, type, error
 
@@ -39,7 +40,7 @@ function painda.spawn(fn, ...)
   if type(fn) ~= "function" then
     error(("painda.spawn takes a function, not a %s"):format(type(fn)), 2)
   end
-  return runtime.spawn(fn, ...)
+  return runtime.spawn(reload.inherit(fn), ...)
 end
 
 -- Loads the application again, as --watch does when a file changes.

@@ -1,4 +1,5 @@
--- Checking of option tables: an unknown option, or one of the wrong type, is an error that names it and the nearest known one.
+-- Checking of option tables: an unknown option, or one of the wrong type, is an error that names it and the nearest
+-- known one.
 --
 --   options.check("PPServer", {
 --     port = { type = "integer", min = 0, max = 65535 },
@@ -109,7 +110,8 @@ function _M.check(what, spec, given, level)
     local rule = spec[name]
     if not rule then
       local near = type(name) == "string" and _M.nearest(name, names_of(spec))
-      error(("%s has no option %s%s"):format(what, show(name), near and (", did you mean %q?"):format(near) or ""), level)
+      local hint = near and (", did you mean %q?"):format(near) or ""
+      error(("%s has no option %s%s"):format(what, show(name), hint), level)
     end
     local wrong = complaint(rule, value)
     if wrong then

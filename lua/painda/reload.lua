@@ -1,10 +1,11 @@
--- Generations: everything an application registers belongs to the generation that was being loaded when it did. A reload
--- builds the next generation beside the running one and swaps it in at once; what fails while loading changes nothing.
+-- Generations: everything an application registers belongs to the generation that was being loaded when it did. A
+-- reload builds the next generation beside the running one and swaps it in at once; what fails while loading changes
+-- nothing.
 --
 --   generation = { number, env, registrations = { [owner] = table }, objects = { [key] = object }, timers, unload }
 --
--- Owners (servers, HTTP servers) read their registrations from a field of their own, so the swap is one assignment for each,
--- which compiled traces always see.
+-- Owners (servers, HTTP servers) read their registrations from a field of their own, so the swap is one assignment
+-- for each, which compiled traces always see.
 
 local runtime = require "painda.core.runtime"
 local log = require "painda.log"
@@ -47,13 +48,27 @@ function _M.generation()
   return thread and generation_of[thread] or _M.current
 end
 
+-- fn, to be called on a task of its own that belongs to the running code's generation, whenever that serves.
+function _M.inherit(fn)
+  local generation = _M.generation()
+  if generation == _M.current then
+    return fn
+  end
+  return function(...)
+    local thread = running()
+    generation_of[thread] = generation
+    fn(...)
+    generation_of[thread] = nil -- the thread is used again
+  end
+end
+
 function _M.is_loading()
   return _M.generation() ~= _M.current
 end
 
--- What lives longer than a generation. Where `key` exists it is returned; else make() makes it, and undo(object) takes it
--- back where the generation that asked for it is never committed. `apply(object, registrations)` is called at the commit.
--- `registrations` is the table of this generation for the object, made by fresh().
+-- What lives longer than a generation. Where `key` exists it is returned; else make() makes it, and undo(object)
+-- takes it back where the generation that asked for it is never committed. `apply(object, registrations)` is called
+-- at the commit. `registrations` is the table of this generation for the object, made by fresh().
 function _M.object(key, handlers)
   local generation = _M.generation()
   local object = _M.objects[key] or generation.opened[key]
@@ -182,15 +197,15 @@ local function abandon(new)
   retire(new)
 end
 
--- Runs load(generation) and swaps the generation in where it returns; where it raises, undoes what it opened. To be called
--- on a task: loading may wait. Returns true and the number, or nil and the error with its traceback.
+-- Runs load(generation) and swaps the generation in where it returns; where it raises, undoes what it opened. To be
+-- called on a task: loading may wait. Returns true and the number, or nil and the error with its traceback.
 function _M.run(load)
   local new = new_generation()
   local thread = running()
   generation_of[thread] = new
   local ok, err = xpcall(load, function(raised)
-    if type(raised) == "table" and raised.syntax then
-      return raised.syntax
+    if type(raised) == "table" and (raised.syntax or raised.plain) then
+      return raised.syntax or tostring(raised)
     end
     return traceback(tostring(raised), 2)
   end, new)

@@ -116,7 +116,7 @@ local function check(given, level)
   for i, range in ipairs(checked.trustedProxies or {}) do
     if not core.range_valid(range) then
       error(
-        ("PPServer option \"trustedProxies\" takes addresses and ranges such as 10.0.0.0/8; item %d is %q"):format(i, range),
+        ('PPServer option "trustedProxies" takes addresses and ranges such as 10.0.0.0/8, not %q (item %d)'):format(range, i),
         level
       )
     end
@@ -232,7 +232,7 @@ end
 function _M.new(given)
   local checked = check(given, 2)
   if not checked.port and not (checked.host and checked.host:find "^unix:") then
-    error("PPServer needs the option \"port\" (or host = \"unix:/path\"); to share an HttpServer's port, use PPServer.attachTo", 2)
+    error('PPServer needs the option "port", or host = "unix:/path" (attachTo shares the port of an HttpServer)', 2)
   end
   local key = ("ws:%s:%s"):format(checked.host or "", tostring(checked.port))
   local server, err = open(key, checked, function()
@@ -254,7 +254,7 @@ function _M.new(given)
     return made
   end)
   if not server then
-    error({ plain = err }, 0)
+    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
   end
   return server
 end
@@ -269,7 +269,7 @@ function _M.attachTo(http_server, given)
     return new_server(http_server._listener, false)
   end)
   if not server then
-    error({ plain = err }, 0)
+    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
   end
   return server
 end
@@ -481,8 +481,8 @@ function Server:_await_drain(timeout)
   end
 end
 
--- Stops accepting, tells the clients (`__pp_shutdown`), lets handlers finish, closes with 1001, and waits until all are gone,
--- at most `timeout` ms (5,000). True where none was left.
+-- Stops accepting, tells the clients (`__pp_shutdown`), lets handlers finish, closes with 1001, and waits until all
+-- are gone, at most `timeout` ms (5,000). True where none was left.
 function Server:gracefulShutdown(timeout)
   timeout = timeout or 5000
   if type(timeout) ~= "number" or not (timeout >= 0 and timeout < huge) then

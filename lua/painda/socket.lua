@@ -5,7 +5,8 @@ local ack = require "painda.ack"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 
-local setmetatable, rawget, rawset, type, error, tostring, next = setmetatable, rawget, rawset, type, error, tostring, next
+local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
+local type, error, tostring = type, error, tostring
 local send, send_control, broadcast = core.send, core.send_control, core.broadcast
 
 local Socket = {}
@@ -111,7 +112,8 @@ local function add(self, name, fn, once)
   return self
 end
 
--- Listens to a message type, fn(payload, ack, msg), or to "message", fn(msg), "disconnect", fn(reason), or "error", fn(err).
+-- Listens to a message type, fn(payload, ack, msg), or to "message", fn(msg), "disconnect", fn(reason), or "error",
+-- fn(err).
 function Socket:on(name, fn)
   emitter.check("client:on", name, fn)
   return add(self, name, fn)

@@ -50,8 +50,8 @@ function _M.after(ms, fn)
   return self
 end
 
--- Calls fn every `ms` milliseconds. The rate does not drift: what is late does not shift what follows, and calls that were
--- missed are left out.
+-- Calls fn every `ms` milliseconds. The rate does not drift: what is late does not shift what follows, and calls that
+-- were missed are left out.
 function _M.every(ms, fn)
   check("painda.every", ms, fn, 1)
   local self = setmetatable({}, Timer)

@@ -57,7 +57,7 @@ static int bind_unix(const char *host, char *error, size_t error_size)
                  strlen(path));
         return -1;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return fail(fd, "open", host, 0, error, error_size);

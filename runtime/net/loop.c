@@ -223,9 +223,10 @@ void pp_loop_delete(struct pp_loop *loop)
     /* A stop that nobody has consumed yet would end the first run at once. */
     for (int i = 0; i < 100 && uv_run(&loop->uv, UV_RUN_NOWAIT) != 0; i++) {
     }
-    if (uv_loop_close(&loop->uv) != 0)
-        pp_log(PP_LOG_WARN, "the event loop was left with open handles");
     if (loop->parked_fd >= 0)
         close(loop->parked_fd);
-    free(loop);
+    if (uv_loop_close(&loop->uv) == 0)
+        free(loop);
+    else /* a look-up in a thread of libuv's may still write to it */
+        pp_log(PP_LOG_DEBUG, "the event loop was left with work under way");
 }

@@ -22,7 +22,7 @@ void pp_peer_from(const struct sockaddr *address, struct pp_peer *peer)
             inet_ntop(AF_INET6, &in6->sin6_addr, peer->address, sizeof peer->address);
         peer->port = ntohs(in6->sin6_port);
     } else {
-        strcpy(peer->address, address->sa_family == AF_UNIX ? "unix" : "unknown");
+        snprintf(peer->address, sizeof peer->address, "%s", address->sa_family == AF_UNIX ? "unix" : "unknown");
     }
 }
 

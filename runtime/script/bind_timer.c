@@ -1,4 +1,5 @@
-/* One-shot timers on the loop's wheel. A pending timer is held in the registry, an idle one is the collector's. */
+/* One-shot timers on the loop's wheel. A pending timer is held in the registry, an idle one is the collector's. Its function
+ * lives in its environment and not in the registry, so that a timer its own function refers to can be collected. */
 #include "script/bind_timer.h"
 
 #include "base/clock.h"
@@ -13,7 +14,6 @@
 struct timer {
     struct pp_timer node;
     struct pp_vm *vm;
-    int fn;   /* reference to the function */
     int self; /* reference to the userdata while pending, else LUA_NOREF */
 };
 
@@ -30,7 +30,11 @@ static void fire(struct pp_timer *node)
     struct timer *timer = (struct timer *)((char *)node - offsetof(struct timer, node));
     struct pp_vm *vm = timer->vm;
     lua_State *task = pp_call_begin(vm);
-    lua_rawgeti(task, LUA_REGISTRYINDEX, timer->fn);
+    lua_rawgeti(task, LUA_REGISTRYINDEX, timer->self);
+    lua_getfenv(task, -1);
+    lua_rawgeti(task, -1, 1);
+    lua_replace(task, 1);
+    lua_settop(task, 1); /* stack now: fn */
     release(timer); /* from here on the collector may take it */
     pp_call_run(vm, task, 0, "timer");
 }
@@ -57,15 +61,6 @@ static int stop(lua_State *L)
     return 0;
 }
 
-static int collect(lua_State *L)
-{
-    struct timer *timer = lua_touserdata(L, 1);
-    release(timer);
-    luaL_unref(L, LUA_REGISTRYINDEX, timer->fn);
-    timer->fn = LUA_NOREF;
-    return 0;
-}
-
 static int new_timer(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -74,14 +69,16 @@ static int new_timer(lua_State *L)
     *timer = (struct timer){.vm = pp_vm_of(L), .node.fire = fire, .self = LUA_NOREF};
     luaL_getmetatable(L, TIMER);
     lua_setmetatable(L, -2);
-    lua_insert(L, 1); /* stack now: timer, fn */
-    timer->fn = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    lua_setfenv(L, -2);
     return 1;
 }
 
 void pp_bind_timer(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"start", start}, {"stop", stop}, {"__gc", collect}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"start", start}, {"stop", stop}, {"__gc", stop}, {NULL, NULL}};
     luaL_newmetatable(L, TIMER);
     luaL_register(L, NULL, methods);
     lua_pushvalue(L, -1);

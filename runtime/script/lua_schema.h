@@ -14,10 +14,6 @@
 /* Where the Lua registry has the table of serializers by address: see bind_schema.c. */
 #define PP_LUA_SERIALIZERS "painda.serializers"
 
-/* [-0, +1] The module painda.core.schema: { PPSchemaRegistry, structSerializer, jsonSerializer, stringSerializer,
- * bufferSerializer, mixedSerializer }. */
-int pp_bind_schema(lua_State *L);
-
 /* The registry of the userdata at `index`, or NULL where it is something else. Its schemas are good as long as that
  * userdata is: keep it (luaL_ref) for as long as the registry is used. */
 struct pp_registry *pp_lua_registry_test(lua_State *L, int index);

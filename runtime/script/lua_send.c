@@ -10,6 +10,7 @@
 #include "wire/envelope.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Kept between calls so that sending allocates packets only. Nothing here calls back into Lua while they are in use. */
@@ -42,13 +43,13 @@ static bool write_envelope(lua_State *L, const struct source *source, struct pp_
 {
     pp_buf_clear(&envelope);
     if (!pp_envelope_begin(&envelope, source->type, source->type_len)) {
-        strcpy(error, "the type is not valid UTF-8");
+        snprintf(error, error_size, "the type is not valid UTF-8");
         return false;
     }
     if (!write_json_payload(L, source, error, error_size))
         return false;
     if (!pp_envelope_end(&envelope, source->ns, source->ns_len, source->ack_id)) {
-        strcpy(error, "the namespace is not valid UTF-8");
+        snprintf(error, error_size, "the namespace is not valid UTF-8");
         return false;
     }
     out->envelope = envelope.data;
