@@ -194,5 +194,8 @@ export async function launchChromium() {
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing; scripts/setup --test installs it`);
   const { chromium } = await import("playwright-core");
   // Tests may run as root, where Chromium's own sandbox can't; a container's /dev/shm is often small.
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
+  const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
+  // A test browser stays at home: it asks nobody for updates, and the page is all it connects to.
+  const quiet = ["no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-quic"];
+  return chromium.launch({ executablePath, args: [...args, ...quiet.map((flag) => `--${flag}`)] }); // its profile is new
 }
