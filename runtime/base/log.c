@@ -49,7 +49,8 @@ static void append_time(struct pp_buf *line)
     pp_buf_append(line, text, len);
 }
 
-/* Escapes control characters, and quotes and backslashes where `quoted`. C1 controls (U+0080-9F) begin with byte 0xC2. */
+/* Escapes control characters, and quotes and backslashes where `quoted`. C1 controls (U+0080-9F) begin with byte 0xC2.
+ */
 static void append_escaped(struct pp_buf *line, const char *text, size_t len, bool quoted)
 {
     for (size_t i = 0; i < len; i++) {
@@ -131,7 +132,8 @@ static void append_text(struct pp_buf *line, enum pp_log_level level, const char
     pp_buf_append_char(line, '\n');
 }
 
-void pp_log_write(enum pp_log_level level, const char *text, size_t len, const struct pp_log_field *fields, size_t count)
+void pp_log_write(enum pp_log_level level, const char *text, size_t len, const struct pp_log_field *fields,
+                  size_t count)
 {
     if (!pp_log_enabled(level))
         return;

@@ -1,4 +1,5 @@
-/* One line an event: time, level, text, key=value fields. Control characters are escaped, since peers choose some of the bytes.
+/* One line an event: time, level, text, key=value fields. Control characters are escaped, since peers choose some of
+ * the bytes.
  *
  *     2026-05-01T12:00:00.123Z info listening port=3000
  *     {"time":"2026-05-01T12:00:00.123Z","level":"info","msg":"listening","port":"3000"} */
@@ -24,9 +25,10 @@ bool pp_log_set_format(const char *name);
 
 bool pp_log_enabled(enum pp_log_level level);
 
-/* Writes one line to stderr where the level is enabled. A newline inside `text` (a traceback) is kept as an indented line in
- * the text format, escaped in JSON. */
-void pp_log_write(enum pp_log_level level, const char *text, size_t len, const struct pp_log_field *fields, size_t count);
+/* Writes one line to stderr where the level is enabled. A newline inside `text` (a traceback) is kept as an indented
+ * line in the text format, escaped in JSON. */
+void pp_log_write(enum pp_log_level level, const char *text, size_t len, const struct pp_log_field *fields,
+                  size_t count);
 
 /* The same for C's own messages: printf's format, no fields. */
 __attribute__((format(printf, 2, 3))) void pp_log(enum pp_log_level level, const char *format, ...);

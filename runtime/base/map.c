@@ -30,7 +30,7 @@ static uint64_t rotate(uint64_t x, int bits)
 }
 
 #define SIP_ROUND(a, b, c, d)                                                                                          \
-    (a += b, c += d, b = rotate(b, 13) ^ a, d = rotate(d, 16) ^ c, a = rotate(a, 32), c += b, a += d,                 \
+    (a += b, c += d, b = rotate(b, 13) ^ a, d = rotate(d, 16) ^ c, a = rotate(a, 32), c += b, a += d,                  \
      b = rotate(b, 17) ^ c, d = rotate(d, 21) ^ a, c = rotate(c, 32))
 
 /* SipHash-1-3 (Aumasson and Bernstein, 2012, with one compression round). */

@@ -16,14 +16,16 @@ struct pp_map {
 /* The value stored for the key, or NULL. */
 void *pp_map_get(const struct pp_map *map, const void *key, size_t len);
 
-/* The place of the key's value, made (holding NULL) where it was absent; the key is copied. Good until the key is removed. */
+/* The place of the key's value, made (holding NULL) where it was absent; the key is copied. Good until the key is
+ * removed. */
 void **pp_map_slot(struct pp_map *map, const void *key, size_t len);
 
 /* Removes the key and returns its value; NULL where there was none. */
 void *pp_map_remove(struct pp_map *map, const void *key, size_t len);
 
 /* Calls `each` for every entry, in no order. */
-void pp_map_each(const struct pp_map *map, void (*each)(void *arg, const char *key, size_t len, void *value), void *arg);
+void pp_map_each(const struct pp_map *map, void (*each)(void *arg, const char *key, size_t len, void *value),
+                 void *arg);
 
 /* Frees the map; the values are the caller's. */
 void pp_map_destroy(struct pp_map *map);

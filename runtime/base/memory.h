@@ -1,4 +1,5 @@
-/* Allocation that can't fail: where the system has no memory left, the process says so and ends. Release with free(). */
+/* Allocation that can't fail: where the system has no memory left, the process says so and ends. Release with free().
+ */
 #ifndef PP_BASE_MEMORY_H
 #define PP_BASE_MEMORY_H
 

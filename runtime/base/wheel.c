@@ -1,5 +1,5 @@
-/* The timer wheel. Invariant: each slot in use lies ahead of the wheel's time on its level, so the lowest bit of the lowest
- * occupied level is the next thing to happen. */
+/* The timer wheel. Invariant: each slot in use lies ahead of the wheel's time on its level, so the lowest bit of the
+ * lowest occupied level is the next thing to happen. */
 #include "base/wheel.h"
 
 #include <stddef.h>

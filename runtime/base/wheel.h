@@ -27,8 +27,8 @@ struct pp_wheel {
 
 void pp_wheel_create(struct pp_wheel *wheel, uint64_t now);
 
-/* Fires `timer` once, at the first advance to `due` or later; what is due already fires one millisecond from the wheel's
- * now. A timer that was pending is moved. timer->fire must be set. */
+/* Fires `timer` once, at the first advance to `due` or later; what is due already fires one millisecond from the
+ * wheel's now. A timer that was pending is moved. timer->fire must be set. */
 void pp_wheel_add(struct pp_wheel *wheel, struct pp_timer *timer, uint64_t due);
 
 /* An idle timer may be cancelled. */

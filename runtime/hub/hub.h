@@ -30,7 +30,8 @@ void pp_hub_remove(struct pp_hub *hub, struct pp_member *member);
 struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t len);
 
 /* Sends to every member but `except` (may be NULL). Returns how many it was sent to. */
-uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const struct pp_member *except, bool is_volatile);
+uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const struct pp_member *except,
+                          bool is_volatile);
 
 /* Does any member speak text? Then a message needs its envelope even where it has a schema. */
 bool pp_hub_any_text(const struct pp_hub *hub);

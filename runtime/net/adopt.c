@@ -1,5 +1,5 @@
-/* The descriptor leaves under a new number; its old number is given a stand-in, so that whatever libwebsockets still does to
- * it while it closes (shutdown, epoll, close) reaches the stand-in and not the peer. */
+/* The descriptor leaves under a new number; its old number is given a stand-in, so that whatever libwebsockets still
+ * does to it while it closes (shutdown, epoll, close) reaches the stand-in and not the peer. */
 #include "net/adopt.h"
 
 #include "base/log.h"

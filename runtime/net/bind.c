@@ -53,8 +53,8 @@ static int bind_unix(const char *host, char *error, size_t error_size)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = host + 5;
     if (*path == '\0' || strlen(path) >= sizeof address.sun_path) {
-        snprintf(error, error_size, "the path of a Unix socket has 1 to %zu bytes, not %zu", sizeof address.sun_path - 1,
-                 strlen(path));
+        snprintf(error, error_size, "the path of a Unix socket has 1 to %zu bytes, not %zu",
+                 sizeof address.sun_path - 1, strlen(path));
         return -1;
     }
     memcpy(address.sun_path, path, strlen(path) + 1);

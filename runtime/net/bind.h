@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* A non-blocking listening descriptor; -1 with a message in `error`. `host` is an address, NULL for all addresses (IPv6 and
- * IPv4), or "unix:/path". */
+/* A non-blocking listening descriptor; -1 with a message in `error`. `host` is an address, NULL for all addresses (IPv6
+ * and IPv4), or "unix:/path". */
 int pp_bind(const char *host, int port, char *error, size_t error_size);
 
 /* The port a descriptor listens on; 0 for a Unix socket. */

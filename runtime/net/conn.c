@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define MAX_FRAGMENTS 1024 /* of one message: more is an attack on the parser, not a message */
+#define MAX_PONGS 16384    /* packets waiting: an empty pong is 2 bytes on the wire, but far more in memory */
 #define READ_STEP 4096     /* room asked for while the length of a frame isn't known yet */
 
 enum state { OPEN, CLOSING, DEAD };
@@ -33,9 +34,9 @@ struct pp_conn {
     const struct pp_conn_limits *limits;
     void *owner;
     struct pp_outq outq;
-    struct pp_buf rx;           /* the head of a frame that is not whole; empty most of the time */
-    struct assembly *assembly;  /* NULL outside of a fragmented message */
-    struct pp_turn_task task;   /* flush, tell of the end, free */
+    struct pp_buf rx;          /* the head of a frame that is not whole; empty most of the time */
+    struct assembly *assembly; /* NULL outside of a fragmented message */
+    struct pp_turn_task task;  /* flush, tell of the end, free */
     struct pp_timer close_timer;
     uint64_t last_heard, bytes_in, bytes_out;
     uint16_t close_code;
@@ -296,7 +297,7 @@ static void on_frame(struct pp_conn *conn, const struct pp_ws_frame *frame)
         on_close_frame(conn, frame);
         break;
     case PP_WS_PING:
-        if (conn->state == OPEN && conn->outq.bytes <= conn->limits->max_queue)
+        if (conn->state == OPEN && conn->outq.bytes <= conn->limits->max_queue && conn->outq.count < MAX_PONGS)
             push_owned(conn, pp_ws_control(PP_WS_PONG, frame->payload, frame->len));
         break;
     case PP_WS_PONG:
@@ -347,44 +348,67 @@ static size_t read_room(const struct pp_conn *conn, size_t needed)
     return missing < most ? missing : most;
 }
 
-static void keep_rest(struct pp_conn *conn, const unsigned char *bytes, size_t len, size_t needed)
+/* After take_frames took `taken` bytes of the buffer: what is left waits there for the rest of its frame. */
+static void keep_rest(struct pp_conn *conn, size_t taken, size_t needed)
 {
-    if ((const char *)bytes >= conn->rx.data && conn->rx.data != NULL && (const char *)bytes <= conn->rx.data + conn->rx.len) {
-        memmove(conn->rx.data, bytes, len);
-        conn->rx.len = len;
-    } else {
-        pp_buf_append(&conn->rx, bytes, len);
+    struct pp_buf *rx = &conn->rx;
+    rx->len -= taken;
+    if (rx->len == 0) {
+        pp_buf_destroy(rx);
+        return;
     }
-    if (len == 0)
-        pp_buf_destroy(&conn->rx);
-    else
+    memmove(rx->data, rx->data + taken, rx->len);
+    pp_buf_reserve(rx, read_room(conn, needed));
+}
+
+static void received(struct pp_conn *conn, size_t len)
+{
+    conn->bytes_in += len;
+    conn->last_heard = pp_loop_now(conn->loop);
+}
+
+/* Reads behind the head of a frame that came before. */
+static bool read_more(struct pp_conn *conn)
+{
+    struct pp_buf *rx = &conn->rx;
+    ssize_t n = pp_stream_read(&conn->stream, rx->data + rx->len, rx->cap - rx->len);
+    if (n == PP_STREAM_CLOSED)
+        die(conn);
+    if (n < 0)
+        return false;
+    received(conn, (size_t)n);
+    rx->len += (size_t)n;
+    size_t needed;
+    size_t taken = take_frames(conn, (unsigned char *)rx->data, rx->len, &needed);
+    keep_rest(conn, taken, needed);
+    return true;
+}
+
+/* Reads into the loop's buffer: most of the time it holds whole frames. */
+static bool read_fresh(struct pp_conn *conn)
+{
+    unsigned char *bytes = conn->loop->rx;
+    ssize_t n = pp_stream_read(&conn->stream, bytes, sizeof conn->loop->rx);
+    if (n == PP_STREAM_CLOSED)
+        die(conn);
+    if (n < 0)
+        return false;
+    received(conn, (size_t)n);
+    if (conn->deaf)
+        return true;
+    size_t needed;
+    size_t taken = take_frames(conn, bytes, (size_t)n, &needed);
+    if (taken < (size_t)n) {
+        pp_buf_append(&conn->rx, bytes + taken, (size_t)n - taken);
         pp_buf_reserve(&conn->rx, read_room(conn, needed));
+    }
+    return true;
 }
 
 /* Reads once. False where there was nothing, or the connection is gone. */
 static bool read_once(struct pp_conn *conn)
 {
-    bool partial = conn->rx.len > 0;
-    unsigned char *room = partial ? (unsigned char *)conn->rx.data + conn->rx.len : conn->loop->rx;
-    size_t size = partial ? conn->rx.cap - conn->rx.len : sizeof conn->loop->rx;
-    ssize_t n = pp_stream_read(&conn->stream, room, size);
-    if (n == PP_STREAM_CLOSED)
-        die(conn);
-    if (n < 0)
-        return false;
-    conn->bytes_in += (uint64_t)n;
-    conn->last_heard = pp_loop_now(conn->loop);
-    if (conn->deaf)
-        return true;
-    if (partial)
-        conn->rx.len += (size_t)n;
-    unsigned char *bytes = partial ? (unsigned char *)conn->rx.data : room;
-    size_t len = partial ? conn->rx.len : (size_t)n;
-    size_t needed;
-    size_t taken = take_frames(conn, bytes, len, &needed);
-    if (partial || taken < len)
-        keep_rest(conn, bytes + taken, len - taken, needed);
-    return true;
+    return conn->rx.len > 0 ? read_more(conn) : read_fresh(conn);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -430,7 +454,8 @@ struct pp_conn *pp_conn_new(struct pp_loop *loop, struct pp_stream stream)
     return conn;
 }
 
-void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits, void *owner)
+void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits,
+                       void *owner)
 {
     conn->ops = ops;
     conn->limits = limits;

@@ -1,8 +1,11 @@
-/* A WebSocket connection of the server, from the upgrade to its end. What is sent is queued and written once per loop turn.
+/* A WebSocket connection of the server, from the upgrade to its end. What is sent is queued and written once per loop
+ * turn.
  *
- *     OPEN ──close──▶ CLOSING (close frame queued, waits for the peer's) ──▶ DEAD (descriptor gone, freed at the turn's end)
+ *     OPEN ──close──▶ CLOSING (close frame queued, waits for the peer's) ──▶ DEAD (descriptor gone, freed at the turn's
+ * end)
  *
- * `closed` is told once, at the end of the turn in which the connection left OPEN; the owner must not use it after that. */
+ * `closed` is told once, at the end of the turn in which the connection left OPEN; the owner must not use it after
+ * that. */
 #ifndef PP_NET_CONN_H
 #define PP_NET_CONN_H
 
@@ -35,9 +38,11 @@ struct pp_conn_limits {
 enum pp_conn_send { PP_CONN_QUEUED, PP_CONN_FULL, PP_CONN_CLOSED };
 
 /* From here on `ops` are called with `owner`. Both and `limits` must outlive the connection's `closed`. */
-void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits, void *owner);
+void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, const struct pp_conn_limits *limits,
+                       void *owner);
 
-/* The peer takes several messages of the protocol in one WebSocket message: small ones that wait together are joined. */
+/* The peer takes several messages of the protocol in one WebSocket message: small ones that wait together are joined.
+ */
 void pp_conn_set_batch(struct pp_conn *conn);
 
 /* Queues a new reference to a sealed packet (pp_ws_seal). PP_CONN_FULL: nothing was queued. */

@@ -24,8 +24,8 @@ void pp_handshake_delete(struct pp_handshake *handshake);
 /* The value of the header `name` (lower case), with its length; NULL where the client did not send it. */
 const char *pp_handshake_header(const struct pp_handshake *handshake, const char *name, size_t *len);
 
-/* The value of `name` in the query string, percent-decoded into `out` of `size` bytes with a NUL; false where it is absent,
- * does not fit, or is not properly encoded. */
+/* The value of `name` in the query string, percent-decoded into `out` of `size` bytes with a NUL; false where it is
+ * absent, does not fit, or is not properly encoded. */
 bool pp_handshake_query(const struct pp_handshake *handshake, const char *name, char *out, size_t size);
 
 #endif

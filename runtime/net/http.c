@@ -13,6 +13,8 @@
 
 #define WATCH_MS 250
 
+char pp_http_read_ahead;
+
 static const struct {
     enum lws_token_indexes token;
     const char *name;
@@ -220,11 +222,33 @@ static const char *why(int status)
     }
 }
 
+/* libwebsockets 4.1 takes a body that it read ahead, behind the request before, from the wrong place, and then turns in
+ * circles for ever. Such a request is not begun: it gets its answer here and the connection ends. */
+static int refuse_ahead(struct pp_http_request *request)
+{
+    request->last = true;
+    request->method = "POST";
+    pp_http_answer_text(request, HTTP_STATUS_BAD_REQUEST, NULL,
+                        "a request with a body can't be sent ahead of an answer");
+    pp_http_write(request);
+    return -1;
+}
+
+static bool may_have_body(struct lws *wsi)
+{
+    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ||
+           lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0 || lws_hdr_total_length(wsi, WSI_TOKEN_PUT_URI) > 0 ||
+           lws_hdr_total_length(wsi, WSI_TOKEN_PATCH_URI) > 0;
+}
+
 static int begin(struct pp_http *http, struct lws *wsi, void **slot, const char *path, size_t len)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     unsigned char room[LWS_PRE + sizeof go_on];
+    bool ahead = *slot == &pp_http_read_ahead;
     struct pp_http_request *request = request_new(http, wsi, slot);
+    if (ahead && may_have_body(wsi))
+        return refuse_ahead(request);
     int status = read_head(request, path, len);
     if (status != 0) {
         request->last = true;
@@ -261,7 +285,7 @@ static int ended(struct pp_http_request *request)
 
 int pp_http_event(struct pp_http *http, struct lws *wsi, int reason, void **slot, const void *in, size_t len)
 {
-    struct pp_http_request *request = *slot;
+    struct pp_http_request *request = *slot == &pp_http_read_ahead ? NULL : *slot;
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         return http != NULL && request == NULL ? begin(http, wsi, slot, in, len) : -1;
@@ -326,6 +350,8 @@ bool pp_http_header(struct pp_http_request *request, const char *name, struct pp
     char *room = pp_buf_reserve(out, (size_t)value_len + 1);
     if (lws_hdr_custom_copy(request->wsi, room, value_len + 1, token, name_len) < 0)
         return false;
+    while (value_len > 0 && (room[value_len - 1] == ' ' || room[value_len - 1] == '\t'))
+        value_len--;
     out->len += (size_t)value_len;
     return true;
 }

@@ -111,9 +111,19 @@ static bool write_piece(struct pp_http_request *request)
     return lws_write(request->wsi, from, len, LWS_WRITE_HTTP) >= 0;
 }
 
+/* Between requests libwebsockets keeps its table of headers only where it has read some of the next one; there is no
+ * other way to see it. Asked for a header, it touches the room for it only where there is a table. */
+static bool holds_input(struct lws *wsi)
+{
+    char room[2] = "?";
+    lws_hdr_custom_copy(wsi, room, sizeof room, "x:", 2);
+    return room[0] != '?';
+}
+
 static int finish(struct pp_http_request *request)
 {
     struct lws *wsi = request->wsi;
+    void **slot = request->slot;
     bool last = request->last;
     if (request->unread) { /* closed now, the answer would be lost to a reset */
         request->state = PP_HTTP_LINGERING;
@@ -121,17 +131,21 @@ static int finish(struct pp_http_request *request)
         return 0;
     }
     pp_http_request_drop(request);
-    return last || lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+    if (last || lws_http_transaction_completed(wsi) != 0)
+        return -1;
+    if (holds_input(wsi))
+        *slot = &pp_http_read_ahead;
+    return 0;
 }
 
 int pp_http_write(struct pp_http_request *request)
 {
     lws_set_timeout(request->wsi, PENDING_TIMEOUT_HTTP_CONTENT, STALL_SECONDS);
-    for (int i = 0; i < CHUNKS_PER_TURN; i++) {
-        if (!write_piece(request))
-            return -1;
+    for (int i = 0; i < CHUNKS_PER_TURN && !lws_partial_buffered(request->wsi); i++) {
         if (request->sent == request->out.len && request->left == 0)
             return finish(request);
+        if (!write_piece(request))
+            return -1;
         if (lws_send_pipe_choked(request->wsi))
             break;
     }

@@ -56,6 +56,9 @@ struct pp_http_request {
     uint64_t offset, left;
 };
 
+/* Takes the place of a request in the connection's slot, where libwebsockets already holds some of the next one. */
+extern char pp_http_read_ahead;
+
 /* Frees it, or leaves that to whoever still uses it. The connection's slot is empty afterwards. */
 void pp_http_request_drop(struct pp_http_request *request);
 

@@ -115,15 +115,17 @@ static void pending_delete(struct pending *pending)
     if (pending->next != NULL)
         pending->next->link = pending->link;
     free(pending);
-    free_if_unused(listener);
 }
 
 /* The wsi is gone. A queued adoption still holds the struct and frees it when it runs. */
 static void on_wsi_gone(struct pending *pending)
 {
+    struct pp_listener *listener = pending->listener;
     pending->wsi = NULL;
-    if (!pending->adopt.queued)
-        pending_delete(pending);
+    if (pending->adopt.queued)
+        return;
+    pending_delete(pending);
+    free_if_unused(listener);
 }
 
 /* --- the upgraded ones --- */
@@ -140,6 +142,7 @@ static void run_adoption(struct pp_turn_task *task)
     struct pp_listener *listener = pending->listener;
     if (pending->wsi == NULL) {
         pending_delete(pending);
+        free_if_unused(listener);
         return;
     }
     if (!lws_is_done_with(pending)) {

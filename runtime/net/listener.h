@@ -1,5 +1,5 @@
-/* A port (or Unix socket) that speaks HTTP and WebSocket. It accepts, bounds what waits for a handshake, lets libwebsockets do
- * TLS and HTTP, and hands each upgraded connection on. */
+/* A port (or Unix socket) that speaks HTTP and WebSocket. It accepts, bounds what waits for a handshake, lets
+ * libwebsockets do TLS and HTTP, and hands each upgraded connection on. */
 #ifndef PP_NET_LISTENER_H
 #define PP_NET_LISTENER_H
 
@@ -13,9 +13,9 @@ struct pp_listener;
 struct pp_loop;
 
 struct pp_listen_options {
-    const char *host;      /* an address, or NULL for all, IPv4 and IPv6; "unix:/path" for a Unix socket */
-    int port;              /* 0: the system chooses */
-    const char *cert;      /* PEM files: both for TLS, or NULL */
+    const char *host; /* an address, or NULL for all, IPv4 and IPv6; "unix:/path" for a Unix socket */
+    int port;         /* 0: the system chooses */
+    const char *cert; /* PEM files: both for TLS, or NULL */
     const char *key;
     uint32_t handshake_timeout;  /* ms from the accept to the end of the request's headers */
     uint32_t max_pending_per_ip; /* connections that have not finished their handshake, 0: no limit */
@@ -29,7 +29,8 @@ struct pp_listener_ops {
 };
 
 /* Listens. NULL with a message in `error` where it can't. */
-struct pp_listener *pp_listener_open(struct pp_loop *loop, const struct pp_listen_options *options, char *error, size_t error_size);
+struct pp_listener *pp_listener_open(struct pp_loop *loop, const struct pp_listen_options *options, char *error,
+                                     size_t error_size);
 
 /* Who gets the WebSocket connections; NULL ops: upgrades are refused with 426. May change at any time. */
 void pp_listener_set_ws(struct pp_listener *listener, const struct pp_listener_ops *ops, void *owner);

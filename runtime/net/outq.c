@@ -39,7 +39,8 @@ void pp_outq_push(struct pp_outq *queue, struct pp_packet *packet)
     queue->bytes += packet->len;
 }
 
-size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t scratch_size, const unsigned char **bytes)
+size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t scratch_size,
+                    const unsigned char **bytes)
 {
     if (queue->count == 0)
         return 0;

@@ -19,12 +19,14 @@ void pp_outq_push(struct pp_outq *queue, struct pp_packet *packet);
 
 /* The bytes to write next: straight from a large first packet, else gathered from several small ones into `scratch`.
  * Returns their number, 0 where the queue is empty; they are good until the queue changes. */
-size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t scratch_size, const unsigned char **bytes);
+size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t scratch_size,
+                    const unsigned char **bytes);
 
 /* `len` bytes are out; at most what is queued. Packets written whole are let go. */
 void pp_outq_consume(struct pp_outq *queue, size_t len);
 
-/* Joins neighbouring small binary messages into one WebSocket message each run. What is partly written stays as it is. */
+/* Joins neighbouring small binary messages into one WebSocket message each run. What is partly written stays as it is.
+ */
 void pp_outq_join(struct pp_outq *queue);
 
 /* Lets go of all packets and the ring. */

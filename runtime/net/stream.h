@@ -16,8 +16,8 @@ struct pp_stream {
 #define PP_STREAM_AGAIN (-2)
 #define PP_STREAM_CLOSED (-1)
 
-/* Bytes read or written, PP_STREAM_AGAIN where the stream has to become ready first, PP_STREAM_CLOSED at its end or on an
- * error. */
+/* Bytes read or written, PP_STREAM_AGAIN where the stream has to become ready first, PP_STREAM_CLOSED at its end or on
+ * an error. */
 ssize_t pp_stream_read(struct pp_stream *stream, void *bytes, size_t len);
 ssize_t pp_stream_write(struct pp_stream *stream, const void *bytes, size_t len);
 

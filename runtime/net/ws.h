@@ -40,9 +40,9 @@ struct pp_ws_frame {
 #define PP_WS_MORE (-2)
 #define PP_WS_ERROR (-1)
 
-/* Reads the first frame of `bytes` and unmasks it in place. Returns the bytes it took; PP_WS_MORE where the frame is not
- * whole, with *needed the length of the whole frame once that is known, else 0; PP_WS_ERROR with *code and *reason to
- * close with. A data frame longer than `max_payload` is PP_WS_ERROR from its header on. */
+/* Reads the first frame of `bytes` and unmasks it in place. Returns the bytes it took; PP_WS_MORE where the frame is
+ * not whole, with *needed the length of the whole frame once that is known, else 0; PP_WS_ERROR with *code and *reason
+ * to close with. A data frame longer than `max_payload` is PP_WS_ERROR from its header on. */
 ptrdiff_t pp_ws_read(unsigned char *bytes, size_t len, size_t max_payload, struct pp_ws_frame *frame, size_t *needed,
                      uint16_t *code, const char **reason);
 

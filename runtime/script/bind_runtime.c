@@ -159,10 +159,19 @@ static int collect(lua_State *L)
 int pp_bind_runtime(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"log", log_line}, {"set_log_level", set_log_level}, {"set_log_format", set_log_format},
-        {"spawn", spawn},  {"wait", wait},                   {"wake", wake},
-        {"now", now},      {"stats", stats},                 {"set_error_handler", set_error_handler},
-        {"stop", stop},    {"collect", collect}, {"set_handler_timeout", set_handler_timeout},             {NULL, NULL},
+        {"log", log_line},
+        {"set_log_level", set_log_level},
+        {"set_log_format", set_log_format},
+        {"spawn", spawn},
+        {"wait", wait},
+        {"wake", wake},
+        {"now", now},
+        {"stats", stats},
+        {"set_error_handler", set_error_handler},
+        {"stop", stop},
+        {"collect", collect},
+        {"set_handler_timeout", set_handler_timeout},
+        {NULL, NULL},
     };
     lua_newtable(L);
     luaL_register(L, NULL, functions);

@@ -105,8 +105,8 @@ static void configure_compression(lua_State *L, struct pp_lua_server *server)
     };
 }
 
-/* configure(server, options): every option is given, checked by lua/painda/server.lua. What is open keeps its timers and
- * uses the rest from the next message on. */
+/* configure(server, options): every option is given, checked by lua/painda/server.lua. What is open keeps its timers
+ * and uses the rest from the next message on. */
 static int configure(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
@@ -163,11 +163,8 @@ static int new_server(lua_State *L)
     static const char *const names[PP_CALLBACKS] = {"opened", "message", "control", "closed", "limited", "upgrade"};
     luaL_checktype(L, 1, LUA_TTABLE);
     struct pp_lua_server *server = lua_newuserdata(L, sizeof *server);
-    *server = (struct pp_lua_server){.vm = pp_vm_of(L),
-                                     .object = LUA_NOREF,
-                                     .self = LUA_NOREF,
-                                     .listener = LUA_NOREF,
-                                     .registry = LUA_NOREF};
+    *server = (struct pp_lua_server){
+        .vm = pp_vm_of(L), .object = LUA_NOREF, .self = LUA_NOREF, .listener = LUA_NOREF, .registry = LUA_NOREF};
     for (int i = 0; i < PP_CALLBACKS; i++) {
         lua_getfield(L, 1, names[i]);
         server->callbacks[i] = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -267,7 +264,8 @@ static int stats(lua_State *L)
 
 static void push_client_object(lua_State *L, const struct pp_member *member)
 {
-    const struct pp_lua_client *client = (const struct pp_lua_client *)((const char *)member - offsetof(struct pp_lua_client, member));
+    const struct pp_lua_client *client =
+        (const struct pp_lua_client *)((const char *)member - offsetof(struct pp_lua_client, member));
     lua_rawgeti(L, LUA_REGISTRYINDEX, client->object);
 }
 
@@ -311,8 +309,17 @@ static int forbidden(lua_State *L)
 int pp_bind_server(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"new", new_server}, {"configure", configure}, {"listen", listen}, {"shut", shut},           {"close", close_server},
-        {"stats", stats},    {"clients", clients},     {"by_id", by_id},   {"forbidden", forbidden}, {"range_valid", range_valid}, {NULL, NULL},
+        {"new", new_server},
+        {"configure", configure},
+        {"listen", listen},
+        {"shut", shut},
+        {"close", close_server},
+        {"stats", stats},
+        {"clients", clients},
+        {"by_id", by_id},
+        {"forbidden", forbidden},
+        {"range_valid", range_valid},
+        {NULL, NULL},
     };
     if (inflater == NULL)
         inflater = pp_inflater_new();

@@ -14,7 +14,7 @@ static const struct {
 
 #define KNOWN (sizeof known / sizeof known[0])
 
-static int functions[KNOWN]; /* references; 0: not watched yet. Signals are the process's, and so is this */
+static int functions[KNOWN];    /* references; 0: not watched yet. Signals are the process's, and so is this */
 static struct pp_vm *listening; /* NULL once its vm is gone: the loop may still tell of a signal while it closes */
 
 static void on_signal(void *arg, int signum)

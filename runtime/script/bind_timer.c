@@ -1,5 +1,6 @@
-/* One-shot timers on the loop's wheel. A pending timer is held in the registry, an idle one is the collector's. Its function
- * lives in its environment and not in the registry, so that a timer its own function refers to can be collected. */
+/* One-shot timers on the loop's wheel. A pending timer is held in the registry, an idle one is the collector's. Its
+ * function lives in its environment and not in the registry, so that a timer its own function refers to can be
+ * collected. */
 #include "script/bind_timer.h"
 
 #include "base/clock.h"
@@ -35,7 +36,7 @@ static void fire(struct pp_timer *node)
     lua_rawgeti(task, -1, 1);
     lua_replace(task, 1);
     lua_settop(task, 1); /* stack now: fn */
-    release(timer); /* from here on the collector may take it */
+    release(timer);      /* from here on the collector may take it */
     pp_call_run(vm, task, 0, "timer");
 }
 

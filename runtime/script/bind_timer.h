@@ -7,12 +7,12 @@
 /* [-0, +0] Adds timer(fn) to the table on top: an object with start(ms) and stop(). fn runs as a task each time. */
 void pp_bind_timer(lua_State *L);
 
-/* [-0, +0] Adds watch(directory, fn) to the table on top: an object with stop(), or nil and a message. fn(name) runs as a task
- * for each change; the name may be missing. */
+/* [-0, +0] Adds watch(directory, fn) to the table on top: an object with stop(), or nil and a message. fn(name) runs as
+ * a task for each change; the name may be missing. */
 void pp_bind_watch(lua_State *L);
 
-/* [-0, +0] Adds on_signal(name, fn) to the table on top: fn(name) runs as a task for each SIGTERM, SIGINT or SIGHUP. One
- * function a signal; it stays until the vm ends. */
+/* [-0, +0] Adds on_signal(name, fn) to the table on top: fn(name) runs as a task for each SIGTERM, SIGINT or SIGHUP.
+ * One function a signal; it stays until the vm ends. */
 void pp_bind_signal(lua_State *L);
 
 /* The vm goes: its functions are not called any more. */

@@ -1,4 +1,5 @@
-/* Tasks: coroutines from a pool, resumed protected, anchored in the registry under their own address while they live. */
+/* Tasks: coroutines from a pool, resumed protected, anchored in the registry under their own address while they live.
+ */
 #include "script/call.h"
 
 #include "base/log.h"
@@ -43,8 +44,8 @@ void pp_call_cancel(struct pp_vm *vm, lua_State *task)
         let_go(vm, task);
 }
 
-/* Hands the failed task to the reporting function, which is itself called as a task; where that fails, the plain text has to
- * do. [task: -1] */
+/* Hands the failed task to the reporting function, which is itself called as a task; where that fails, the plain text
+ * has to do. [task: -1] */
 static void report(struct pp_vm *vm, lua_State *task, const char *what)
 {
     vm->errors++;
@@ -102,8 +103,9 @@ bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
         return true;
     }
     if (status == LUA_YIELD)
-        lua_pushliteral(task, "a handler called coroutine.yield outside of a coroutine of its own: nobody would resume it "
-                              "(to wait, use painda.sleep or another call that waits)");
+        lua_pushliteral(task,
+                        "a handler called coroutine.yield outside of a coroutine of its own: nobody would resume it "
+                        "(to wait, use painda.sleep or another call that waits)");
     note_ended(vm, task);
     report(vm, task, what);
     let_go(vm, task);
@@ -122,8 +124,9 @@ static bool is_task(lua_State *L)
 int pp_call_wait(lua_State *L)
 {
     if (!is_task(L))
-        return luaL_error(L, "this call waits, which only a handler or a task of painda.spawn can do, not a coroutine that "
-                             "the application made itself");
+        return luaL_error(
+            L, "this call waits, which only a handler or a task of painda.spawn can do, not a coroutine that "
+               "the application made itself");
     lua_pushlightuserdata(L, (void *)&wait_mark);
     return lua_yield(L, 1);
 }

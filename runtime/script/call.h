@@ -1,5 +1,5 @@
-/* The one door from C into Lua. Every call runs protected, on a pooled coroutine, so that it may wait; an error goes to the
- * log with its traceback and nowhere else.
+/* The one door from C into Lua. Every call runs protected, on a pooled coroutine, so that it may wait; an error goes to
+ * the log with its traceback and nowhere else.
  *
  *     lua_State *task = pp_call_begin(vm);
  *     … push a function and its n arguments on task …
@@ -23,8 +23,8 @@ bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
 /* Gives a task back that is not to be run after all. */
 void pp_call_cancel(struct pp_vm *vm, lua_State *task);
 
-/* For a C function that waits: `return pp_call_wait(L);`. Its results are what pp_call_wake passes. Raises where L is not a
- * task (a coroutine of the application's own). */
+/* For a C function that waits: `return pp_call_wait(L);`. Its results are what pp_call_wake passes. Raises where L is
+ * not a task (a coroutine of the application's own). */
 int pp_call_wait(lua_State *L);
 
 /* Moves the top n values of `from` to the waiting `task` and resumes it at the end of this turn. */

@@ -1,4 +1,5 @@
-/* The Lua modules of lua/, compiled into the binary by scripts/embed.cmake. The array ends with a module whose name is NULL. */
+/* The Lua modules of lua/, compiled into the binary by scripts/embed.cmake. The array ends with a module whose name is
+ * NULL. */
 #ifndef PP_SCRIPT_EMBEDDED_H
 #define PP_SCRIPT_EMBEDDED_H
 

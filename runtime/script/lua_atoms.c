@@ -1,5 +1,5 @@
-/* A direct-mapped cache: a string has one place, and the last one there stays. What a peer makes up costs what it would cost
- * without the cache, and no more memory. */
+/* A direct-mapped cache: a string has one place, and the last one there stays. What a peer makes up costs what it would
+ * cost without the cache, and no more memory. */
 #include "script/lua_atoms.h"
 
 #include <lauxlib.h>

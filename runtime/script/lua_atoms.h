@@ -1,5 +1,5 @@
-/* Message types as Lua strings. A server hears the same few types again and again; interning each anew is what a small message
- * would pay most for. */
+/* Message types as Lua strings. A server hears the same few types again and again; interning each anew is what a small
+ * message would pay most for. */
 #ifndef PP_SCRIPT_LUA_ATOMS_H
 #define PP_SCRIPT_LUA_ATOMS_H
 

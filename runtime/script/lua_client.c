@@ -27,7 +27,8 @@ static void push_object(lua_State *task, const struct pp_lua_client *client)
 
 /* --- the session's events --- */
 
-/* [-0, +1] Pushes the payload of a schema message, nil for JSON, which waits to be read. False where it can't be read. */
+/* [-0, +1] Pushes the payload of a schema message, nil for JSON, which waits to be read. False where it can't be read.
+ */
 static bool push_schema_payload(lua_State *task, struct pp_lua_client *client, const struct pp_message *message)
 {
     char error[PP_LUA_JSON_ERROR];
@@ -165,8 +166,8 @@ static void on_open(void *owner, struct pp_conn *conn, struct pp_handshake *hand
     lua_rawgeti(task, LUA_REGISTRYINDEX, server->object);
     struct pp_lua_client *client = lua_newuserdata(task, sizeof *client);
     *client = (struct pp_lua_client){.server = server, .object = LUA_NOREF};
-    client->member.session = pp_session_new(pp_vm_loop(server->vm), &server->config, &server->stats, &session_ops, client,
-                                            conn, handshake);
+    client->member.session =
+        pp_session_new(pp_vm_loop(server->vm), &server->config, &server->stats, &session_ops, client, conn, handshake);
     pp_hub_add(&server->hub, &client->member, address);
     server->connections++;
     /* Until the Lua side attaches its object, the userdata stands for it: a session always has one to hand out. */
@@ -275,8 +276,9 @@ static int message_object(lua_State *L)
 
 void pp_bind_client_functions(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"attach", attach},   {"handshake", handshake_of}, {"close_client", close_client},
-                                         {"queued", queued},   {"payload", payload},        {"message", message_object},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"attach", attach}, {"handshake", handshake_of}, {"close_client", close_client},
+        {"queued", queued}, {"payload", payload},        {"message", message_object},
+        {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

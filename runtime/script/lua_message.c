@@ -10,7 +10,7 @@
 #define MESSAGE "painda.message"
 
 struct lua_message {
-    const void *mark; /* first: other userdata are asked for it too */
+    const void *mark;          /* first: other userdata are asked for it too */
     struct pp_message message; /* its spans point behind this struct */
     bool has_env;              /* fields were stored: the environment is ours */
     bool changed;              /* the payload was read into a table, or replaced */
@@ -37,8 +37,8 @@ bool pp_lua_message_test(lua_State *L, int index)
 bool pp_lua_message_push_payload(lua_State *L, const struct pp_message *message, char *error, size_t error_size)
 {
     if (message->schema != NULL)
-        return pp_lua_schema_decode(L, message->schema, message->schema_version, message->payload, message->payload_len, error,
-                                    error_size);
+        return pp_lua_schema_decode(L, message->schema, message->schema_version, message->payload, message->payload_len,
+                                    error, error_size);
     if (message->payload_len > 0)
         return pp_lua_json_decode(L, message->payload, message->payload_len, error, error_size);
     lua_pushlightuserdata(L, NULL);
@@ -81,7 +81,8 @@ void pp_lua_message_push(lua_State *L, const struct pp_message *message)
     object->message.payload = copy_span(&room, message->payload, message->payload_len);
     object->message.ns = message->ns_len ? copy_span(&room, message->ns, message->ns_len) : NULL;
     object->has_env = false;
-    /* A schema may go with its registry when the application is loaded again: its payload is read at once, by the caller. */
+    /* A schema may go with its registry when the application is loaded again: its payload is read at once, by the
+     * caller. */
     object->changed = message->schema != NULL;
     object->message.schema = NULL;
     object->message.payload_len = message->schema ? 0 : message->payload_len;
@@ -141,7 +142,8 @@ static int on_index(lua_State *L)
 static int on_newindex(lua_State *L)
 {
     struct lua_message *object = check(L, 1);
-    if (lua_type(L, 2) == LUA_TSTRING && (strcmp(lua_tostring(L, 2), "payload") == 0 || strcmp(lua_tostring(L, 2), "type") == 0))
+    if (lua_type(L, 2) == LUA_TSTRING &&
+        (strcmp(lua_tostring(L, 2), "payload") == 0 || strcmp(lua_tostring(L, 2), "type") == 0))
         object->changed = true;
     lua_settop(L, 3);
     if (lua_isnil(L, 3)) { /* a stored nil would bring the old value back */
@@ -170,7 +172,8 @@ bool pp_lua_message_raw(lua_State *L, int at, struct pp_message *out)
 
 void pp_lua_message_init(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"__index", on_index}, {"__newindex", on_newindex}, {"__tostring", on_tostring}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"__index", on_index}, {"__newindex", on_newindex}, {"__tostring", on_tostring}, {NULL, NULL}};
     luaL_newmetatable(L, MESSAGE);
     luaL_register(L, NULL, methods);
     metatable_ref = luaL_ref(L, LUA_REGISTRYINDEX);

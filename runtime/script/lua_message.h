@@ -1,5 +1,5 @@
-/* The message object of handlers: type, payload, __ns, __ackId. Its payload stays bytes until it is read, so that relaying a
- * message nobody read costs no JSON work. */
+/* The message object of handlers: type, payload, __ns, __ackId. Its payload stays bytes until it is read, so that
+ * relaying a message nobody read costs no JSON work. */
 #ifndef PP_SCRIPT_LUA_MESSAGE_H
 #define PP_SCRIPT_LUA_MESSAGE_H
 
@@ -11,16 +11,16 @@
 /* Makes the metatable, once per state. [-0, +0] */
 void pp_lua_message_init(lua_State *L);
 
-/* [-0, +1] A message object with its own copy of the bytes. The payload of a schema message is not in it: the caller stores the
- * value it has read. */
+/* [-0, +1] A message object with its own copy of the bytes. The payload of a schema message is not in it: the caller
+ * stores the value it has read. */
 void pp_lua_message_push(lua_State *L, const struct pp_message *message);
 
-/* [-0, +1 or +0] Pushes the payload as a Lua value and returns true, or writes why it can't be read into `error`. JSON that
- * the envelope scanner has let pass can always be read. */
+/* [-0, +1 or +0] Pushes the payload as a Lua value and returns true, or writes why it can't be read into `error`. JSON
+ * that the envelope scanner has let pass can always be read. */
 bool pp_lua_message_push_payload(lua_State *L, const struct pp_message *message, char *error, size_t error_size);
 
-/* A view of the message object at `index`: true where its payload is still the bytes that came (then *out is good while the
- * object lives), false where it was read into a table, or replaced: its payload must be encoded anew. */
+/* A view of the message object at `index`: true where its payload is still the bytes that came (then *out is good while
+ * the object lives), false where it was read into a table, or replaced: its payload must be encoded anew. */
 bool pp_lua_message_raw(lua_State *L, int index, struct pp_message *out);
 
 /* Is the value at `index` a message object? */

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GC_STEP_KB 8        /* of marking or sweeping in one idle step: some tens of microseconds */
+#define GC_STEP_KB 8         /* of marking or sweeping in one idle step: some tens of microseconds */
 #define GC_GROWTH_PERCENT 50 /* a cycle is begun in idle time once the heap has grown by this */
 #define GC_LEAST_KB 256
 
@@ -91,8 +91,8 @@ static int panic(lua_State *L)
     abort();
 }
 
-/* One small step of the collector while nothing waits. The automatic collector stays on behind it, for handlers that never
- * leave the loop idle. */
+/* One small step of the collector while nothing waits. The automatic collector stays on behind it, for handlers that
+ * never leave the loop idle. */
 static bool gc_step(void *arg)
 {
     struct pp_vm *vm = arg;

@@ -24,7 +24,7 @@ struct pp_vm {
     struct pp_woken *woken; /* tasks to resume at the end of this turn, in order */
     size_t woken_count, woken_cap;
     struct pp_turn_task resume;
-    int on_error;              /* reference to the function that reports a task's error; LUA_NOREF at first */
+    int on_error;           /* reference to the function that reports a task's error; LUA_NOREF at first */
     struct pp_map handlers; /* waiting coroutines that began as a client's handler: a shutdown lets them finish */
     int exit_code;
     uint64_t tasks_waiting;    /* coroutines that yielded and were not resumed yet */

@@ -13,7 +13,7 @@
 #define SIGNAL SIGVTALRM
 
 static _Atomic(uint32_t) limit_ms;
-static _Atomic(uint32_t) call;      /* rises with every call; odd while one runs */
+static _Atomic(uint32_t) call; /* rises with every call; odd while one runs */
 static _Atomic(lua_State *) running;
 static _Atomic(bool) stop;
 static pthread_t looker, loop_thread;
@@ -26,7 +26,8 @@ static void raise_limit(lua_State *L, lua_Debug *ar)
     luaL_error(L, "the handler ran for more than %d ms without waiting (handlerTimeout)", (int)atomic_load(&limit_ms));
 }
 
-/* lua_sethook is what may be called from a signal handler on the thread that runs Lua, as luajit's own interpreter does. */
+/* lua_sethook is what may be called from a signal handler on the thread that runs Lua, as luajit's own interpreter
+ * does. */
 static void on_signal(int signum)
 {
     (void)signum;

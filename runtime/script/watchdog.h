@@ -1,8 +1,9 @@
-/* The limit on how long a handler may keep the loop. A thread looks on; where one call into Lua lasts too long, a signal sets a
- * hook that raises in it, again and again until it has ended, so that a pcall around the loop does not keep it alive.
+/* The limit on how long a handler may keep the loop. A thread looks on; where one call into Lua lasts too long, a
+ * signal sets a hook that raises in it, again and again until it has ended, so that a pcall around the loop does not
+ * keep it alive.
  *
- * Hooks work in interpreted code. A loop that LuaJIT has compiled does not see them, nor does a C function: those end only with
- * the process. */
+ * Hooks work in interpreted code. A loop that LuaJIT has compiled does not see them, nor does a C function: those end
+ * only with the process. */
 #ifndef PP_SCRIPT_WATCHDOG_H
 #define PP_SCRIPT_WATCHDOG_H
 

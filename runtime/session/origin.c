@@ -126,8 +126,8 @@ static bool last_hop(struct span *hops, char *out, size_t size)
     return true;
 }
 
-void pp_client_address(const char *peer, const char *forwarded, size_t forwarded_len, const char *const *trusted, char *out,
-                       size_t size)
+void pp_client_address(const char *peer, const char *forwarded, size_t forwarded_len, const char *const *trusted,
+                       char *out, size_t size)
 {
     struct span hops = {forwarded, forwarded ? forwarded_len : 0};
     char hop[64];

@@ -30,8 +30,8 @@ struct pp_outgoing {
     struct pp_packet *binary, *text; /* made on first use, owned */
 };
 
-/* The packet for a peer that speaks text or binary; it belongs to `out`. NULL where a text peer needs an envelope that was
- * not given. The bytes that `out` points to must still be there. */
+/* The packet for a peer that speaks text or binary; it belongs to `out`. NULL where a text peer needs an envelope that
+ * was not given. The bytes that `out` points to must still be there. */
 struct pp_packet *pp_outgoing_packet(struct pp_outgoing *out, bool text);
 
 /* Lets go of the packets. */

@@ -28,7 +28,7 @@ struct pp_session {
     struct pp_timer heartbeat;
     struct pp_rate rate;
     const char *reason; /* why this side closed, NULL where it did not */
-    uint64_t pinged; /* when a ping was sent that nothing has been heard since; 0: none */
+    uint64_t pinged;    /* when a ping was sent that nothing has been heard since; 0: none */
     uint8_t malformed;
     bool text;  /* the peer's last message was text, so it is answered in text */
     bool batch; /* it takes several frames in one message */
@@ -330,9 +330,9 @@ static bool offers(const struct pp_handshake *handshake, const char *name)
     return false;
 }
 
-struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_config *config, struct pp_session_stats *stats,
-                                  const struct pp_session_ops *ops, void *owner, struct pp_conn *conn,
-                                  struct pp_handshake *handshake)
+struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_config *config,
+                                  struct pp_session_stats *stats, const struct pp_session_ops *ops, void *owner,
+                                  struct pp_conn *conn, struct pp_handshake *handshake)
 {
     struct pp_session *session = pp_calloc(1, sizeof *session);
     session->conn = conn;

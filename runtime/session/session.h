@@ -78,9 +78,9 @@ struct pp_session_stats {
 };
 
 /* Takes over `conn` and `handshake`. `owner` is handed to `ops`. */
-struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_config *config, struct pp_session_stats *stats,
-                                  const struct pp_session_ops *ops, void *owner, struct pp_conn *conn,
-                                  struct pp_handshake *handshake);
+struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_config *config,
+                                  struct pp_session_stats *stats, const struct pp_session_ops *ops, void *owner,
+                                  struct pp_conn *conn, struct pp_handshake *handshake);
 
 /* Drops the connection without a word and frees the session; `closed` is not told. */
 void pp_session_delete(struct pp_session *session);
@@ -91,8 +91,8 @@ void *pp_session_owner(const struct pp_session *session);
 bool pp_session_speaks_text(const struct pp_session *session);
 size_t pp_session_queued(const struct pp_session *session);
 
-/* Queues the message: true where it was, or was dropped as the options say; false where the session is closing. `is_volatile`
- * messages are dropped where the client is behind. */
+/* Queues the message: true where it was, or was dropped as the options say; false where the session is closing.
+ * `is_volatile` messages are dropped where the client is behind. */
 bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile);
 
 /* Queues a WebSocket message of these bytes; false where the session is closing. Text must be UTF-8. */
