@@ -261,9 +261,16 @@ function Socket:close(code, reason)
   core.close_client(self._ref, code, reason or "", "forced server disconnect")
 end
 
+-- Marks the client: server:getClientsByTag(name, value) finds it. The value is true where none is given.
 function Socket:setTag(name, value)
+  if type(name) ~= "string" then
+    error(("client:setTag takes the name of a tag, a string, not a %s"):format(type(name)), 2)
+  end
   local tags = self._tags or {}
-  if tags[name] == nil and value ~= nil then
+  if value == nil then
+    value = true
+  end
+  if tags[name] == nil then
     local count = 0
     for _ in next, tags do
       count = count + 1
@@ -271,9 +278,6 @@ function Socket:setTag(name, value)
     if count >= self.server.options.maxTags then
       error(("a client has at most %d tags (maxTags)"):format(self.server.options.maxTags), 2)
     end
-  end
-  if value == nil then
-    value = true
   end
   tags[name] = value
   self._tags = tags
