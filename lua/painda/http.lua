@@ -236,6 +236,9 @@ function _M.HttpServer(given)
     options.check("HttpServer option tls", TLS, chosen.tls)
   end
   local key = ("http:%s:%d"):format(chosen.host or "*", chosen.port)
+  if chosen.port == 0 then
+    key = reload.numbered_key(key)
+  end
   local self, err = reload.object(key, {
     make = function()
       return open(chosen)

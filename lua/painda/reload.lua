@@ -93,6 +93,16 @@ function _M.object(key, handlers)
   return object
 end
 
+-- A key for one of several objects that `name` alone does not tell apart, such as servers on any free port: the running
+-- code's first gets the first again in the next generation.
+function _M.numbered_key(name)
+  local generation, n = _M.generation(), 1
+  while generation.objects[name .. "#" .. n] do
+    n = n + 1
+  end
+  return name .. "#" .. n
+end
+
 -- The table into which the running code registers for the object.
 function _M.registrations(object)
   local generation = _M.generation()

@@ -235,6 +235,9 @@ function _M.new(given)
     error('PPServer needs the option "port", or host = "unix:/path" (attachTo shares the port of an HttpServer)', 2)
   end
   local key = ("ws:%s:%s"):format(checked.host or "", tostring(checked.port))
+  if checked.port == 0 then
+    key = reload.numbered_key(key)
+  end
   local server, err = open(key, checked, function()
     local port = _M.port_override or checked.port or 0
     _M.port_override = nil
