@@ -2,6 +2,7 @@
  * tests/spec/schema_spec.lua. */
 #include "harness.h"
 #include "script/lua_json.h"
+#include "script/bind.h"
 #include "script/lua_schema.h"
 
 #include <lauxlib.h>
