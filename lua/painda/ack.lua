@@ -19,13 +19,14 @@ function _M.pending(limit)
   return setmetatable({ last = 0, count = 0, limit = limit, open = {} }, Pending)
 end
 
--- Opens a question: callback(err, response) is called once, as a task. Returns its id.
+-- Opens a question: callback(err, response) is called once, as a task. Returns its id. Misuse raises where the method
+-- that asks was called.
 function Pending:ask(callback, timeout)
   if type(callback) ~= "function" then
-    error("the callback of an ack is a function, not a " .. type(callback), 3)
+    error("the callback of an ack is a function, not a " .. type(callback), 4)
   end
   if self.count >= self.limit then
-    error(("more than %d acks are pending on this connection (maxPendingAcks)"):format(self.limit), 3)
+    error(("more than %d acks are pending on this connection (maxPendingAcks)"):format(self.limit), 4)
   end
   local id = self.last + 1
   self.last = id

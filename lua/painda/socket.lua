@@ -102,27 +102,28 @@ end
 local function add(self, name, fn, once)
   local listeners = writable(self, EVENTS[name] and "_events" or "_on")
   local limit = self.server.options.maxListeners
-  if listeners[name] ~= nil or next(listeners) then
+  if next(self._on) or next(self._events) then
     local count = emitter.count(self._on) + emitter.count(self._events)
     if count >= limit then
       error(("a client has at most %d listeners (maxListeners): %q is one too many"):format(limit, name), 3)
     end
   end
   emitter.add(listeners, name, fn, once)
-  return self
 end
 
 -- Listens to a message type, fn(payload, ack, msg), or to "message", fn(msg), "disconnect", fn(reason), or "error",
 -- fn(err).
 function Socket:on(name, fn)
   emitter.check("client:on", name, fn)
-  return add(self, name, fn)
+  add(self, name, fn)
+  return self
 end
 
 -- The same, for the next time only.
 function Socket:once(name, fn)
   emitter.check("client:once", name, fn)
-  return add(self, name, fn, true)
+  add(self, name, fn, true)
+  return self
 end
 
 -- Stops listening: one function, or every listener of that name.
@@ -171,7 +172,8 @@ local function ask(self, mtype, payload, callback, timeout, ns)
   local id = pending:ask(callback, timeout or self.server.options.ackTimeout)
   local sent, text, code = send(self._ref, mtype, payload, ns, id)
   if not sent then
-    pending:answer(id, Error.new(text, code == "closed" and "CONNECTION_ERROR" or code))
+    code = code == "closed" and "CONNECTION_ERROR" or code
+    pending:answer(id, Error.new(text, code))
   end
   return sent, text, code
 end
