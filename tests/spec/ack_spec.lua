@@ -125,9 +125,11 @@ describe("a __pp_ack from a peer", function()
   end)
 
   it("that is none is ignored", function()
-    for _, payload in ipairs { 1, "x", painda.null, {}, { ackId = 2 }, { ackId = "1" }, { ackId = {} }, { ackId = 0 / 0 },
-      { ackId = 1.5 }, { ackId = -1 }, { ackId = painda.null } } do
+    for _, payload in ipairs { 1, "x", painda.null, {} } do
       assert.is_false(pending:on_ack(payload))
+    end
+    for _, id in ipairs { 2, "1", {}, 0 / 0, 1.5, -1, painda.null } do
+      assert.is_false(pending:on_ack { ackId = id })
     end
     assert.is_false(pending:on_ack(nil))
     assert.is_nil(got)
@@ -293,7 +295,9 @@ describe("acks between a server and a client", function()
     for _ = 1, 4 do
       socket:emit("nobody", 1, function() end)
     end
-    assert.matches("more than 4 acks", support.raised(socket.emit, socket, "nobody", 1, function() end), 1, true)
+    assert.matches("ack_spec.lua:%d+: more than 4 acks are pending", support.raised(function()
+      socket:emit("nobody", 1, function() end)
+    end))
   end)
 
   it("fail where the response can't be sent", function()

@@ -109,7 +109,12 @@ describe("an application", function()
 
   it("has globals of its own, which its modules share and the next generation does not", function()
     write("module.lua", "shared = (shared or 0) + 1")
-    write("app.lua", "spec_report.before = shared shared = 10 require 'module' spec_report.after = shared spec_report.g = _G.shared")
+    write("app.lua", [[
+      spec_report.before = shared
+      shared = 10
+      require "module"
+      spec_report.after, spec_report.g = shared, _G.shared
+    ]])
     reloaded()
     assert.is_nil(report.before)
     assert.equal(11, report.after)

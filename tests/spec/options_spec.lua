@@ -68,14 +68,20 @@ describe("options", function()
     assert.equal('PPThing option "port" must be a integer, not "3000"', message(check, { port = "3000" }))
     assert.equal('PPThing option "port" must be a integer, not 1.5 (a number)', message(check, { port = 1.5 }))
     assert.equal('PPThing option "wait" must be a table or a boolean, not 1 (a number)', message(check, { wait = 1 }))
-    assert.equal('PPThing option "onLimit" must be a function, not true (a boolean)', message(check, { onLimit = true }))
+    assert.equal(
+      'PPThing option "onLimit" must be a function, not true (a boolean)',
+      message(check, { onLimit = true })
+    )
     assert.equal('PPThing option "name" must be a string, not 1 (a number)', message(check, { name = 1 }))
   end)
 
   it("keep to their range, and are numbers", function()
     assert.equal(0, check({ port = 0 }).port)
     assert.equal(65535, check({ port = 65535 }).port)
-    assert.equal('PPThing option "port" must be from 0 to 65535, not 65536 (a number)', message(check, { port = 65536 }))
+    assert.equal(
+      'PPThing option "port" must be from 0 to 65535, not 65536 (a number)',
+      message(check, { port = 65536 })
+    )
     assert.equal('PPThing option "port" must be from 0 to 65535, not -1 (a number)', message(check, { port = -1 }))
     assert.equal('PPThing option "ratio" must be from 0 to 1, not nan (a number)', message(check, { ratio = 0 / 0 }))
     assert.matches("ratio", message(check, { ratio = math.huge }))
@@ -84,8 +90,14 @@ describe("options", function()
   end)
 
   it("with a list of values take no other", function()
-    assert.equal('PPThing option "mode" must be one of "chat", "gaming", not "chatt"', message(check, { mode = "chatt" }))
-    assert.equal('PPThing option "mode" must be one of "chat", "gaming", not 1 (a number)', message(check, { mode = 1 }))
+    assert.equal(
+      'PPThing option "mode" must be one of "chat", "gaming", not "chatt"',
+      message(check, { mode = "chatt" })
+    )
+    assert.equal(
+      'PPThing option "mode" must be one of "chat", "gaming", not 1 (a number)',
+      message(check, { mode = 1 })
+    )
   end)
 
   it("that are needed are asked for", function()
