@@ -89,7 +89,8 @@ local function say(client, payload, ack)
     return ack(painda.Error(("a message has 1 to %d characters"):format(TEXT), "BAD_TEXT"))
   end
   chat.said = chat.said + 1
-  local message = { id = ("%x-%d"):format(chat.started, chat.said), name = client.data.name, text = text, at = os.time() }
+  local id = ("%x-%d"):format(chat.started, chat.said)
+  local message = { id = id, name = client.data.name, text = text, at = os.time() }
   chat.history[#chat.history + 1] = message
   if #chat.history > HISTORY then
     table.remove(chat.history, 1)
