@@ -1,0 +1,33 @@
+"""The examples that need no browser, run as their READMEs say."""
+import subprocess
+
+from painda import BINARY, PATIENCE, ROOT, Server, WebSocket, envelope, frame
+
+HELLO = ROOT / "examples" / "hello"
+
+
+def run_client(server):
+    return subprocess.run(
+        [BINARY, "run", HELLO / "client.lua"], env={"PAINDA_URL": server.url()}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+
+
+def test_hello_greets_its_client():
+    with Server(HELLO / "app.lua") as server:
+        client = run_client(server)
+        assert (client.returncode, client.stdout, client.stderr) == (0, "server says\tWorld\n", "")
+    assert "received\tgreet\tHello\n" in server.log + "\n"
+
+
+def test_hello_is_the_quick_start_of_the_readme():
+    code = (HELLO / "app.lua").read_text()
+    assert f"```lua\n{code}```" in (ROOT / "README.md").read_text()
+
+
+def test_hello_answers_both_kinds_of_message():
+    with Server(HELLO / "app.lua") as server, WebSocket(server) as ws:
+        ws.send(frame("greet", "frame"))
+        assert ws.receive_frame().envelope == {"type": "hello", "payload": "World"}
+        ws.send(envelope("greet", "text").decode())
+        assert ws.receive_json() == {"type": "hello", "payload": "World"}
