@@ -83,8 +83,9 @@ end
 -- Calls run() on a task of its own, for at most `limit` ms. Returns "success", or what went wrong, the message and the
 -- trace.
 local function run_on_task(busted, run, element, limit)
-  local waiter, thread = task.waiter(), nil
+  local start, waiter, thread = task.waiter(), task.waiter(), nil
   runtime.spawn(function()
+    start:wait() -- so that the loop calls it, not this task: the limit of handlers ends the test and nothing else
     thread = running()
     local kind, message, trace = "success", nil, nil
     local ok = xpcall(run, function(raised)
@@ -97,6 +98,7 @@ local function run_on_task(busted, run, element, limit)
     end
     waiter:wake(kind, message, trace)
   end)
+  start:wake()
   local kind, message, trace = waiter:wait(limit)
   if kind == nil then
     local name = element.name and ("%q"):format(tostring(element.name)) or element.descriptor
@@ -239,6 +241,7 @@ function _M.run(path, given, fail)
   end
   load_runtime()
   extend_path(path, pl_path.isfile(path))
+  runtime.set_handler_timeout(given.timeout or LIMIT)
   local busted, counts = prepare(new_busted, given)
   local load_files = require "busted.modules.test_file_loader"(busted, { "lua" })
   load_files({ path }, { "_spec" }, { excludes = {}, recursive = true })
