@@ -69,6 +69,9 @@ function _M.start(path, given, fail)
     require("painda.server").port_override = given.port
     package.loaded["painda.port_override"] = given.port
   end
+  local stop = on_stop(tonumber(timeout)) -- from here on: whoever sees the port open may ask for the end
+  runtime.on_signal("SIGTERM", stop)
+  runtime.on_signal("SIGINT", stop)
   local ok, err = app.start(path)
   if not ok then
     if err:find "\nstack traceback:" then
@@ -76,9 +79,6 @@ function _M.start(path, given, fail)
     end
     return fail(1, first_line(err))
   end
-  local stop = on_stop(tonumber(timeout))
-  runtime.on_signal("SIGTERM", stop)
-  runtime.on_signal("SIGINT", stop)
   runtime.on_signal("SIGHUP", function()
     app.reload()
   end)
