@@ -205,13 +205,19 @@ static void run_task(struct pp_turn_task *task)
     pp_stream_close(&conn->stream);
 }
 
+/* A message larger than the whole queue may go where nothing else waits: it would never fit otherwise. */
+static bool has_room(const struct pp_conn *conn, const struct pp_packet *packet)
+{
+    return conn->outq.count == 0 || conn->outq.bytes + packet->len <= conn->limits->max_queue;
+}
+
 enum pp_conn_send pp_conn_send(struct pp_conn *conn, struct pp_packet *packet)
 {
     if (conn->state != OPEN)
         return PP_CONN_CLOSED;
-    if (conn->outq.bytes + packet->len > conn->limits->max_queue) {
+    if (!has_room(conn, packet)) {
         /* The socket may have room: what waits for the turn's end is not yet a slow peer. */
-        if (conn->wants_write || !flush(conn) || conn->outq.bytes + packet->len > conn->limits->max_queue) {
+        if (conn->wants_write || !flush(conn) || !has_room(conn, packet)) {
             conn->was_full = true;
             return conn->state == OPEN ? PP_CONN_FULL : PP_CONN_CLOSED;
         }

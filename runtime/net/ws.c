@@ -1,6 +1,8 @@
 /* WebSocket frames in and out. */
 #include "net/ws.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 static bool is_control(unsigned opcode)
@@ -114,6 +116,8 @@ struct pp_packet *pp_ws_close_packet(uint16_t code, const char *reason)
 {
     unsigned char payload[125];
     size_t len = strnlen(reason, sizeof payload - 2);
+    while (!pp_utf8_valid(reason, len)) /* cut between characters, or the peer would call the frame broken */
+        len--;
     payload[0] = (unsigned char)(code >> 8);
     payload[1] = (unsigned char)code;
     memcpy(payload + 2, reason, len);
