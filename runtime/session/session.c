@@ -267,6 +267,11 @@ static void on_heartbeat(struct pp_timer *timer)
     const struct pp_session_config *config = session->config;
     uint64_t now = pp_loop_now(session->loop), heard = pp_conn_last_heard(session->conn);
     if (session->pinged != 0 && heard < session->pinged) {
+        uint64_t waited = now - session->pinged;
+        if (waited < config->heartbeat_timeout) {
+            pp_loop_timer_start(session->loop, timer, config->heartbeat_timeout - waited);
+            return;
+        }
         session->reason = "Ping timeout";
         pp_conn_abort(session->conn, PP_WS_CLOSE_GOING_AWAY, "Ping timeout");
         return;
@@ -279,7 +284,9 @@ static void on_heartbeat(struct pp_timer *timer)
     }
     ping(session);
     session->pinged = now;
-    pp_loop_timer_start(session->loop, timer, config->heartbeat_timeout);
+    /* Whichever comes first: the pong's last moment, or the next ping of those that answered. */
+    bool soon = config->heartbeat_timeout < config->heartbeat_interval;
+    pp_loop_timer_start(session->loop, timer, soon ? config->heartbeat_timeout : config->heartbeat_interval);
 }
 
 /* --- life --- */
