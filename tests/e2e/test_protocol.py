@@ -1,12 +1,15 @@
 """The wire in both directions, as a peer sees it that builds its frames by hand."""
-import json
+import random
+import re
 import struct
+import zlib
 
 import pytest
 
 from lab import Asker, Lab, client_id
 from painda import (
-    COMPRESSED, SCHEMA, Closed, Server, WebSocket, envelope, eventually, frame, header, parse_frames, raw_frame,
+    BINARY_MESSAGE, COMPRESSED, CONTINUATION, SCHEMA, Server, WebSocket, envelope, eventually, frame, parse_frames, raw_frame,
+    ws_frame,
 )  # fmt: skip
 
 pytestmark = pytest.mark.asan
@@ -111,8 +114,6 @@ def test_a_message_in_fragments(ws):
 
 
 def _continuation(piece, fin):
-    from painda import CONTINUATION, ws_frame
-
     return ws_frame(CONTINUATION, piece, fin=fin)
 
 
@@ -122,8 +123,6 @@ def test_messages_come_out_in_the_order_they_went_in(ws):
 
 
 def _binary(message):
-    from painda import BINARY_MESSAGE, ws_frame
-
     return ws_frame(BINARY_MESSAGE, message)
 
 
@@ -152,8 +151,6 @@ def test_the_threshold_is_exact(ws):
 
 
 def test_what_does_not_shrink_is_sent_as_it_is():
-    import random
-
     noise = random.Random(1).randbytes(4096)
     with Lab() as server, WebSocket(server) as ws:
         ws.send(schema_frame(10, noise))
@@ -199,8 +196,6 @@ def test_schema_frames_both_ways(ws, type_id, version, body):
 
 def test_a_schema_payload_may_be_compressed(ws):
     body = b"compress me " * 1000
-    import zlib
-
     ws.send(schema_frame(10, zlib.compress(body), flags=SCHEMA | COMPRESSED))
     answer = ws.receive_frame()
     assert answer.body == body
@@ -667,8 +662,6 @@ def test_tags_and_data_belong_to_one_client(lab, ws):
 
 
 def test_ids_are_random_uuids(lab):
-    import re
-
     seen = set()
     for _ in range(20):
         with WebSocket(lab) as ws:

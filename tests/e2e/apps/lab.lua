@@ -106,7 +106,8 @@ server:on("connection", function(client)
   end)
 
   client:on("close-me", function(payload)
-    client:close(payload and payload.code, payload and payload.reason)
+    payload = payload ~= painda.null and payload or {}
+    client:close(payload.code, payload.reason)
   end)
   client:on("close-and-send", function()
     client:close()
