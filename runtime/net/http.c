@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WATCH_MS 250
-
 char pp_http_read_ahead;
 
 static const struct {
@@ -113,23 +111,31 @@ void pp_http_delete(struct pp_http *http)
 {
     while (http->requests != NULL) {
         struct pp_http_request *request = http->requests;
-        lws_set_timeout(request->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
         tell_gone(request);
         unlink_request(request);
+        pp_http_cut_off(request);
     }
     free(http);
 }
 
 /* --- telling --- */
 
-/* While the answer is being made, what the client sends ahead stays in the kernel, where it costs nothing. That can't
- * be had where libwebsockets has already read some of it: it would not come to rest. */
+/* While the answer is being made, what the client sends ahead stays in the kernel, where it costs nothing. */
 static void pause_reading(struct pp_http_request *request)
 {
-    if (lws_service_adjust_timeout(lws_get_context(request->wsi), 1, 0) == 0)
-        return;
     request->paused = true;
     lws_rx_flow_control(request->wsi, 0);
+}
+
+/* libwebsockets comes to rest on a paused connection only where it was paused before there was input left over. So a
+ * request that was read ahead must be answered at once, where yet more was, or seems to have been: it tells only of all
+ * connections together. */
+static void pause_late(struct pp_http_request *request)
+{
+    if (lws_service_adjust_timeout(lws_get_context(request->wsi), 1, 0) != 0)
+        pause_reading(request);
+    else
+        pp_http_cut_off(request);
 }
 
 static void tell(struct pp_turn_task *task)
@@ -145,14 +151,18 @@ static void tell(struct pp_turn_task *task)
     if (request->wsi == NULL) {
         pp_http_request_drop(request);
     } else if (request->state == PP_HTTP_WAITING && request->http != NULL) {
-        pause_reading(request);
-        pp_http_watch(request, WATCH_MS);
+        pp_http_watch(request, PP_HTTP_WATCH_MS);
+        if (request->ahead)
+            pause_late(request);
     }
 }
 
+/* Called from inside libwebsockets, which has not yet put aside what it read behind this request. */
 static void is_whole(struct pp_http_request *request)
 {
     request->state = PP_HTTP_QUEUED;
+    if (!request->ahead)
+        pause_reading(request);
     pp_loop_at_turn_end(request->http->loop, &request->tell);
 }
 
@@ -174,15 +184,18 @@ static int read_length(struct pp_http_request *request)
     bool awaited = strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0 ||
                    strcmp(request->method, "PATCH") == 0;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0) {
-        request->unread = awaited;
+        bool has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
+        request->unread = awaited && !has_length ? UINT64_MAX : 0;
         return HTTP_STATUS_NOT_IMPLEMENTED;
     }
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0) {
         if (lws_hdr_copy(wsi, text, sizeof text - 1, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0 ||
             !pp_http_length(text, &request->expected))
             return HTTP_STATUS_BAD_REQUEST;
-        request->unread = request->expected > request->http->max_body;
-        return request->unread ? HTTP_STATUS_REQ_ENTITY_TOO_LARGE : 0;
+        if (request->expected <= request->http->max_body)
+            return 0;
+        request->unread = request->expected;
+        return HTTP_STATUS_REQ_ENTITY_TOO_LARGE;
     }
     /* No length is no body, but then the connection can't be kept. */
     request->last = request->last || awaited;
@@ -247,6 +260,7 @@ static int begin(struct pp_http *http, struct lws *wsi, void **slot, const char 
     unsigned char room[LWS_PRE + sizeof go_on];
     bool ahead = *slot == &pp_http_read_ahead;
     struct pp_http_request *request = request_new(http, wsi, slot);
+    request->ahead = ahead;
     if (ahead && may_have_body(wsi))
         return refuse_ahead(request);
     int status = read_head(request, path, len);
@@ -266,13 +280,16 @@ static int begin(struct pp_http *http, struct lws *wsi, void **slot, const char 
     return lws_write(wsi, room + LWS_PRE, sizeof go_on - 1, LWS_WRITE_HTTP_HEADERS) < 0 ? -1 : 0;
 }
 
-static void on_body(struct pp_http_request *request, const void *bytes, size_t len)
+static int on_body(struct pp_http_request *request, const void *bytes, size_t len)
 {
-    if (request->state != PP_HTTP_READING)
-        return; /* nobody wants it */
+    if (request->state != PP_HTTP_READING) {
+        request->unread -= len < request->unread ? len : request->unread;
+        return request->state == PP_HTTP_LINGERING && request->unread == 0 ? -1 : 0;
+    }
     pp_buf_append(&request->body, bytes, len);
     if (request->body.len >= request->expected)
         is_whole(request);
+    return 0;
 }
 
 static int ended(struct pp_http_request *request)
@@ -290,9 +307,7 @@ int pp_http_event(struct pp_http *http, struct lws *wsi, int reason, void **slot
     case LWS_CALLBACK_HTTP:
         return http != NULL && request == NULL ? begin(http, wsi, slot, in, len) : -1;
     case LWS_CALLBACK_HTTP_BODY:
-        if (request != NULL)
-            on_body(request, in, len);
-        return 0;
+        return request != NULL ? on_body(request, in, len) : 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return request != NULL && request->state == PP_HTTP_ANSWERING && request->http != NULL ? pp_http_write(request)
                                                                                                : 0;

@@ -11,7 +11,6 @@
 #define STALL_SECONDS 30   /* a client that takes nothing for so long is cut off */
 #define CHUNKS_PER_TURN 16 /* of one connection, then the others have their turn */
 #define LINGER_MS 5000
-#define WATCH_MS 250
 
 static bool add(struct lws *wsi, const char *name, const char *value, size_t len, unsigned char **at,
                 unsigned char *end)
@@ -125,7 +124,7 @@ static int finish(struct pp_http_request *request)
     struct lws *wsi = request->wsi;
     void **slot = request->slot;
     bool last = request->last;
-    if (request->unread) { /* closed now, the answer would be lost to a reset */
+    if (request->unread > 0) { /* closed now, the answer would be lost to a reset */
         request->state = PP_HTTP_LINGERING;
         pp_http_watch(request, LINGER_MS);
         return 0;
@@ -149,7 +148,7 @@ int pp_http_write(struct pp_http_request *request)
         if (lws_send_pipe_choked(request->wsi))
             break;
     }
-    pp_http_watch(request, WATCH_MS);
+    pp_http_watch(request, PP_HTTP_WATCH_MS);
     lws_callback_on_writable(request->wsi);
     return 0;
 }

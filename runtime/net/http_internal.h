@@ -10,6 +10,7 @@
 #include <libwebsockets.h>
 
 #define PP_HTTP_CHUNK (16 * 1024)
+#define PP_HTTP_WATCH_MS 250
 
 struct pp_http {
     struct pp_loop *loop;
@@ -38,8 +39,8 @@ struct pp_http_request {
     enum pp_http_state state;
     bool telling;   /* inside ops.request: not to be freed yet */
     bool last;      /* the connection ends with the answer */
-    bool unread;    /* libwebsockets waits for a body that is not wanted */
     bool head;      /* HEAD: no body is sent */
+    bool ahead;     /* it was read behind the request before it, and more may be */
     bool paused;    /* nothing is read from the connection while the answer is being made */
     bool discarded; /* what the client sent ahead of its turn was thrown away once */
     void *user;
@@ -47,6 +48,7 @@ struct pp_http_request {
     char *path;
     struct pp_handshake *headers;
     uint64_t expected; /* bytes of body */
+    uint64_t unread;   /* bytes of a body that is refused and still comes */
     struct pp_buf body;
     struct pp_turn_task tell;
     struct pp_timer watch;
@@ -61,6 +63,9 @@ extern char pp_http_read_ahead;
 
 /* Frees it, or leaves that to whoever still uses it. The connection's slot is empty afterwards. */
 void pp_http_request_drop(struct pp_http_request *request);
+
+/* Ends the connection, and with it the request. Not from inside of libwebsockets' callbacks. */
+void pp_http_cut_off(struct pp_http_request *request);
 
 /* Looks at the connection again after a while: net/http_watch.c. */
 void pp_http_watch(struct pp_http_request *request, uint64_t after);

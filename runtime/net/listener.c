@@ -130,10 +130,15 @@ static void on_wsi_gone(struct pending *pending)
 
 /* --- the upgraded ones --- */
 
-/* The answer may be waiting to be written, or early bytes to be read: neither may be left behind in libwebsockets. */
-static bool lws_is_done_with(struct pending *pending)
+/* Has libwebsockets read more than the handshake? It tells only that some connection has bytes to be read; where this one
+ * is the only such, that changes as soon as it is paused. A client may not send before it has our answer. */
+static bool sent_early(struct pending *pending)
 {
-    return !lws_partial_buffered(pending->wsi) && lws_service_adjust_timeout(pending->listener->loop->lws, 1, 0) != 0;
+    struct lws_context *context = pending->listener->loop->lws;
+    if (lws_service_adjust_timeout(context, 1, 0) != 0)
+        return false;
+    lws_rx_flow_control(pending->wsi, 0);
+    return lws_service_adjust_timeout(context, 1, 0) != 0;
 }
 
 static void run_adoption(struct pp_turn_task *task)
@@ -145,8 +150,12 @@ static void run_adoption(struct pp_turn_task *task)
         free_if_unused(listener);
         return;
     }
-    if (!lws_is_done_with(pending)) {
+    if (lws_partial_buffered(pending->wsi)) { /* our answer is not to be left behind */
         pp_loop_timer_start(listener->loop, &pending->adopt_later, 1);
+        return;
+    }
+    if (sent_early(pending)) {
+        lws_set_timeout(pending->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
         return;
     }
     struct pp_handshake *handshake = pending->handshake;
