@@ -41,7 +41,7 @@ struct pp_conn {
     uint64_t last_heard, bytes_in, bytes_out;
     uint16_t close_code;
     uint8_t state; /* enum state */
-    bool batch, wants_write, was_full, close_sent, close_received, by_peer, told, deaf;
+    bool batch, wants_write, close_sent, close_received, by_peer, told, deaf;
     char *close_reason; /* NULL where there is none */
 };
 
@@ -169,11 +169,6 @@ static bool flush(struct pp_conn *conn)
         conn->wants_write = blocked;
         watch(conn);
     }
-    if (!blocked && conn->was_full) {
-        conn->was_full = false;
-        if (conn->state == OPEN && conn->ops->drained != NULL)
-            conn->ops->drained(conn->owner);
-    }
     return true;
 }
 
@@ -215,13 +210,9 @@ enum pp_conn_send pp_conn_send(struct pp_conn *conn, struct pp_packet *packet)
 {
     if (conn->state != OPEN)
         return PP_CONN_CLOSED;
-    if (!has_room(conn, packet)) {
-        /* The socket may have room: what waits for the turn's end is not yet a slow peer. */
-        if (conn->wants_write || !flush(conn) || !has_room(conn, packet)) {
-            conn->was_full = true;
-            return conn->state == OPEN ? PP_CONN_FULL : PP_CONN_CLOSED;
-        }
-    }
+    /* The socket may have room: what waits for the turn's end is not yet a slow peer. */
+    if (!has_room(conn, packet) && (conn->wants_write || !flush(conn) || !has_room(conn, packet)))
+        return conn->state == OPEN ? PP_CONN_FULL : PP_CONN_CLOSED;
     push(conn, packet);
     return PP_CONN_QUEUED;
 }

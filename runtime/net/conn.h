@@ -23,8 +23,6 @@ struct pp_conn_ops {
     /* One whole message. The bytes may be changed and are good until return. The connection may be closed from here. */
     void (*message)(void *owner, unsigned char *bytes, size_t len, bool text);
     void (*pong)(void *owner);
-    /* The queue was full and has been written out. */
-    void (*drained)(void *owner);
     /* `code` is the peer's, or what this side closed with; `by_peer` tells which. A lost connection is 1006. */
     void (*closed)(void *owner, uint16_t code, const char *reason, bool by_peer);
 };

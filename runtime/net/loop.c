@@ -149,11 +149,6 @@ void pp_loop_set_idle(struct pp_loop *loop, bool (*step)(void *arg), void *arg)
     loop->idle_arg = arg;
 }
 
-uint64_t pp_loop_longest_turn(const struct pp_loop *loop)
-{
-    return loop->longest_turn;
-}
-
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct signal_watch *watch = handle->data;

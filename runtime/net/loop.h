@@ -41,7 +41,4 @@ int pp_loop_watch(struct pp_loop *loop, const char *directory, void (*changed)(v
                   struct pp_watch **watch_out);
 void pp_loop_unwatch(struct pp_watch *watch);
 
-/* Longest time from the start of a turn's work to its end since the last reset, ns. */
-uint64_t pp_loop_longest_turn(const struct pp_loop *loop);
-
 #endif

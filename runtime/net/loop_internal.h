@@ -25,7 +25,6 @@ struct pp_loop {
     void *idle_arg;
     struct lws_context *lws; /* made on first use: net/lws.h */
     int parked_fd;           /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
-    uint64_t turn_start, longest_turn;
     bool running;
     unsigned char rx[PP_LOOP_BUFFER]; /* what a readable connection reads into */
     unsigned char tx[PP_LOOP_BUFFER]; /* where small packets are gathered for one write */

@@ -129,7 +129,6 @@ static int stats(lua_State *L)
     set_number(L, "gcIdleSteps", (double)vm->gc_steps);
     set_number(L, "tasksWaiting", (double)vm->tasks_waiting);
     set_number(L, "handlersWaiting", (double)vm->handlers.count);
-    set_number(L, "longestTurnMs", (double)pp_loop_longest_turn(vm->loop) / 1e6);
     set_number(L, "handlerErrors", (double)vm->errors);
     return 1;
 }

@@ -160,7 +160,7 @@ static int listen(lua_State *L)
 
 static int new_server(lua_State *L)
 {
-    static const char *const names[PP_CALLBACKS] = {"opened", "message", "control", "closed", "limited", "upgrade"};
+    static const char *const names[PP_CALLBACKS] = {"opened", "message", "control", "closed", "limited"};
     luaL_checktype(L, 1, LUA_TTABLE);
     struct pp_lua_server *server = lua_newuserdata(L, sizeof *server);
     *server = (struct pp_lua_server){

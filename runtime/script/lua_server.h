@@ -14,7 +14,7 @@ struct pp_compressor;
 struct pp_listener;
 
 /* The functions of lua/painda/dispatch.lua that C calls. */
-enum pp_callback { PP_ON_OPEN, PP_ON_MESSAGE, PP_ON_CONTROL, PP_ON_CLOSED, PP_ON_LIMITED, PP_ON_UPGRADE, PP_CALLBACKS };
+enum pp_callback { PP_ON_OPEN, PP_ON_MESSAGE, PP_ON_CONTROL, PP_ON_CLOSED, PP_ON_LIMITED, PP_CALLBACKS };
 
 struct pp_lua_server {
     struct pp_vm *vm;
