@@ -159,6 +159,10 @@ function Client:bufferedAmount() end
 ---@param reason? string
 function Client:close(code, reason) end
 
+---Sends what it has, closes with 1001 and waits for the server's answer; `painda run` calls it at the end.
+---@param timeout? number ms
+function Client:gracefulShutdown(timeout) end
+
 ---A WebSocket client. It connects at once; events come from the loop's next turn on.
 ---@param options painda.PPClient.Options
 ---@return painda.PPClient

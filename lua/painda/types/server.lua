@@ -1,0 +1,171 @@
+---@meta painda.server
+-- For editors only: servers. Never loaded.
+
+---@class painda.PPServer.Options
+---@field port? integer 0 (any free one) to 65535; needed, but for a Unix socket
+---@field host? string an address, a name or "unix:/path"; default all addresses
+---@field tls? { cert: string, key: string } paths of PEM files: clients connect with wss
+---@field mode? "chat" | "media" | "gaming" | "voice" in the header of what is sent, default "chat"
+---@field registry? painda.PPSchemaRegistry
+---@field heartbeat? painda.PPServer.Heartbeat | boolean
+---@field heartbeatInterval? integer ms, short for heartbeat.interval
+---@field compression? { algorithm?: "deflate" | "none", threshold?: integer, level?: integer } | "deflate" | "none"
+---@field rateLimit? painda.PPServer.RateLimit
+---@field maxMessagesPerSecond? integer short for rateLimit.maxPerSecond
+---@field maxPayload? integer bytes of a frame's payload, default 1 MiB
+---@field maxDecompressedSize? integer bytes, default 10 MiB
+---@field allowedOrigins? string[] such as "https://example.com" or "*.example.com"; default all
+---@field maxConnectionsPerIp? integer default 50, 0: any number
+---@field maxPendingPerIp? integer connections that are not upgraded yet, default 0: any number
+---@field trustedProxies? string[] addresses and ranges whose X-Forwarded-For is believed; default none
+---@field maxBackpressure? integer bytes that may wait for one client, default 1 MiB
+---@field onBackpressure? "close" | "drop" default "close"
+---@field volatileAbove? integer bytes waiting from which on volatile messages are left out, default 64 KiB
+---@field handshakeTimeout? integer ms for TLS and the request, default 10000
+---@field handlerTimeout? integer ms that a handler may run without waiting, default 5000, 0: any time
+---@field ackTimeout? integer ms, default 10000
+---@field maxPendingAcks? integer open questions to one client, default 1024
+---@field maxListeners? integer on one client, default 256
+---@field maxTags? integer of one client, default 64
+---@field logger? painda.LogLevel | { level?: painda.LogLevel }
+
+---@class painda.PPServer.Heartbeat
+---@field interval? integer ms of silence until a ping, default 30000
+---@field timeout? integer ms that the answer may take, default 10000
+---@field onTimeout? fun(client: painda.Client)
+
+---@class painda.PPServer.RateLimit
+---@field maxPerSecond? integer
+---@field maxPerMinute? integer
+---@field strategy? "fixed-window" | "sliding-window"
+---@field onLimit? fun(client: painda.Client)
+
+---@class painda.PPServer.Stats
+---@field clients integer open now
+---@field connections integer since the start
+---@field refused integer
+---@field messagesReceived integer
+---@field messagesSent integer
+---@field bytesReceived integer of connections that have ended
+---@field bytesSent integer of connections that have ended
+---@field malformed integer
+---@field rateLimited integer
+---@field dropped integer messages not sent: the client was behind
+---@field forbidden integer control messages that a client may not send
+---@field uptime number seconds
+---@field generation integer
+---@field luaMemory integer bytes
+---@field gcLongestPauseMs number
+---@field gcIdleSteps integer
+---@field tasksWaiting integer
+---@field handlersWaiting integer
+---@field longestTurnMs number
+---@field handlerErrors integer
+
+---@alias painda.Ack fun(err?: painda.Error | string, response?: any) only the first call counts
+
+---A port that clients connect to, and the handlers of what they send.
+---@class painda.PPServer
+---@field port integer
+---@field options painda.PPServer.Options with their defaults
+---@field startedAt number ms, on the runtime's own clock
+local Server = {}
+
+---Listens to a message type of every client, `fn(client, payload, ack, msg)`, or to an event.
+---@param name string
+---@param fn fun(client: painda.Client, payload: any, ack: painda.Ack, msg: painda.Message)
+---@return self
+---@overload fun(self, name: "connection", fn: fun(client: painda.Client)): self
+---@overload fun(self, name: "disconnection", fn: fun(client: painda.Client, reason: string, code: integer)): self
+---@overload fun(self, name: "error", fn: fun(err: painda.Error, client: painda.Client, type: string)): self
+---@overload fun(self, name: "reload", fn: fun(generation: integer)): self
+---@overload fun(self, name: "close", fn: fun()): self
+function Server:on(name, fn) end
+
+---The same, for the next time only.
+---@param name string
+---@param fn fun(...)
+---@return self
+function Server:once(name, fn) end
+
+---Stops listening: one function, or every listener of that name.
+---@param name string
+---@param fn? fun(...)
+---@return self
+function Server:off(name, fn) end
+
+---Hears every message of every client.
+---@param fn fun(client: painda.Client, type: string, payload: any, ack: painda.Ack)
+---@return self
+function Server:onAny(fn) end
+
+---@param fn? fun(...)
+---@return self
+function Server:offAny(fn) end
+
+---Sends a message to every client.
+---@param type string
+---@param payload? any
+---@return integer sent to how many
+function Server:emit(type, payload) end
+
+---Sends a message to every client but one.
+---@param message { type: string, payload?: any } | painda.Message
+---@param except? painda.Client | string a client or its id
+---@return integer sent to how many
+function Server:broadcast(message, except) end
+
+---The same, left out for clients that are behind.
+---@param message { type: string, payload?: any } | painda.Message
+---@param except? painda.Client | string
+---@return integer sent to how many
+function Server:broadcastVolatile(message, except) end
+
+---Sends to the clients that have the tag, with that value where one is given.
+---@param name string
+---@param value any
+---@param message { type: string, payload?: any } | painda.Message
+---@return integer sent to how many
+---@overload fun(self, name: string, message: { type: string, payload?: any } | painda.Message): integer
+function Server:broadcastToTag(name, value, message) end
+
+---The open clients, in no order.
+---@return painda.Client[]
+function Server:getClients() end
+
+---@param id string
+---@return painda.Client?
+function Server:getClient(id) end
+
+---@param name string
+---@param value? any
+---@return painda.Client[]
+function Server:getClientsByTag(name, value) end
+
+---@return painda.PPServer.Stats
+function Server:getStats() end
+
+---Stops accepting and closes every client. Returns at once; "close" is fired when the last is gone.
+function Server:close() end
+
+---Stops accepting, tells the clients, lets handlers finish, closes with 1001, and waits until all are gone.
+---@param timeout? number ms, default 5000
+---@return boolean nobody_left
+function Server:gracefulShutdown(timeout) end
+
+---@class painda.PPServer.Constructor
+---@overload fun(options: painda.PPServer.Options): painda.PPServer
+local PPServer = {}
+
+---The same as calling it.
+---@param options painda.PPServer.Options
+---@return painda.PPServer
+function PPServer.new(options) end
+
+---A server on the port of an HttpServer.
+---@param http painda.HttpServer
+---@param options? painda.PPServer.Options
+---@return painda.PPServer
+function PPServer.attachTo(http, options) end
+
+return PPServer
