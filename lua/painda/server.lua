@@ -116,7 +116,7 @@ local function check(given, level)
   for i, range in ipairs(checked.trustedProxies or {}) do
     if not core.range_valid(range) then
       error(
-        ('PPServer option "trustedProxies" takes addresses and ranges such as 10.0.0.0/8, not %q (item %d)'):format(range, i),
+        ('PPServer option "trustedProxies" takes addresses and ranges like 10.0.0.0/8; item %d is %q'):format(i, range),
         level
       )
     end

@@ -130,8 +130,8 @@ static void on_wsi_gone(struct pending *pending)
 
 /* --- the upgraded ones --- */
 
-/* Has libwebsockets read more than the handshake? It tells only that some connection has bytes to be read; where this one
- * is the only such, that changes as soon as it is paused. A client may not send before it has our answer. */
+/* Has libwebsockets read more than the handshake? It tells only that some connection has bytes to be read; where this
+ * one is the only such, that changes as soon as it is paused. A client may not send before it has our answer. */
 static bool sent_early(struct pending *pending)
 {
     struct lws_context *context = pending->listener->loop->lws;

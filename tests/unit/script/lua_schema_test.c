@@ -1,8 +1,8 @@
 /* Schemas between Lua and bytes, through the C door that the send and receive paths use. What users see is in
  * tests/spec/schema_spec.lua. */
 #include "harness.h"
-#include "script/lua_json.h"
 #include "script/bind.h"
+#include "script/lua_json.h"
 #include "script/lua_schema.h"
 
 #include <lauxlib.h>
