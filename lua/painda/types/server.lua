@@ -59,7 +59,6 @@
 ---@field gcIdleSteps integer
 ---@field tasksWaiting integer
 ---@field handlersWaiting integer
----@field longestTurnMs number
 ---@field handlerErrors integer
 
 ---@alias painda.Ack fun(err?: painda.Error | string, response?: any) only the first call counts
