@@ -8,6 +8,8 @@ import pytest
 
 from painda import ROOT, TEXT, Closed, Server, WebSocket, parse_frames, ws_frame
 
+pytestmark = pytest.mark.asan
+
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text()
 BLOCK = re.compile(r"^```(\w+) name=(\S+)([^\n]*)\n(.*?)^```$", re.M | re.S)
 EXAMPLES = {name: (options, body) for kind, name, options, body in BLOCK.findall(DOCUMENT) if kind == "hex"}
