@@ -1,13 +1,16 @@
 -- The application that the protocol tests talk to. Options of its server come as Lua source in $LAB; what happens inside is
--- told on stdout, one line `say [kind, …]` in JSON an event.
+-- told on stdout, one line `say [kind, …]` in JSON an event, unless $LAB_QUIET is set.
 
 local painda = require "painda"
 local json = require "painda.json"
 
 io.stdout:setvbuf "no"
 
+local quiet = os.getenv "LAB_QUIET"
 local function say(...)
-  print("say " .. json.encode { ... })
+  if not quiet then
+    print("say " .. json.encode { ... })
+  end
 end
 
 local function text(err)
