@@ -25,6 +25,7 @@ struct pp_wheel {
     struct pp_timer *slots[PP_WHEEL_LEVELS][64];
 };
 
+/* `now` is below 2^41, as milliseconds since a machine's start are for its first 69 years. */
 void pp_wheel_create(struct pp_wheel *wheel, uint64_t now);
 
 /* Fires `timer` once, at the first advance to `due` or later; what is due already fires one millisecond from the
