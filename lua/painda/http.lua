@@ -105,6 +105,7 @@ local function routes_of(self)
   return reload.registrations(self) or self._routes
 end
 
+-- Raises at the line of its caller's caller.
 local function add(self, method, path, handler)
   if type(path) ~= "string" or path:sub(1, 1) ~= "/" then
     error(('a route is a path that begins with "/", not %s'):format(tostring(path)), 3)
@@ -116,7 +117,6 @@ local function add(self, method, path, handler)
   if not ok then
     error(err, 3)
   end
-  return self
 end
 
 -- Calls handler(req, res) for a method and a path. The methods below are the short forms.
@@ -124,7 +124,8 @@ function HttpServer:route(method, path, handler)
   local name = type(method) == "string" and method:upper() or tostring(method)
   for _, known in ipairs(METHODS) do
     if known == name then
-      return add(self, name, path, handler)
+      add(self, name, path, handler)
+      return self
     end
   end
   local near = options.nearest(name, METHODS)
@@ -133,7 +134,8 @@ end
 
 for _, method in ipairs(METHODS) do
   HttpServer[method:lower()] = function(self, path, handler)
-    return add(self, method, path, handler)
+    add(self, method, path, handler)
+    return self
   end
 end
 
