@@ -80,6 +80,11 @@ async function teller(name) {
   return { peer, ask };
 }
 
+const PHONE = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
+
+const assertFits = async (page) =>
+  assert.equal(await page.evaluate(() => document.getElementById("room").scrollWidth > innerWidth), false);
+
 describe("a chat", () => {
   test("two windows see what is said in either, and who is here", async () => {
     const ann = await join("Ann");
@@ -181,12 +186,13 @@ describe("a chat", () => {
     let own = await startServer(APP);
     try {
       const ann = await join("Ann", own);
-      const bob = await join("Bob", own);
+      const bob = await join("Bob", own, PHONE);
       await say(ann, "before the restart");
       await seen(bob, "before the restart");
       const { port } = own;
       await own.stop();
-      await ann.getByText("No connection. Trying again…").waitFor();
+      for (const page of [ann, bob]) await page.getByText("No connection. Trying again…").waitFor();
+      await assertFits(bob);
       own = await startServer(APP, { args: ["--port", String(port)] });
       for (const page of [ann, bob]) await page.locator('#room[data-state="open"]').waitFor();
       await online(ann, "Ann (you)", "Bob");
@@ -199,15 +205,35 @@ describe("a chat", () => {
     }
   });
 
+  test("whoever reads what was said before is not torn away from it", async () => {
+    const reader = await join("Reader");
+    const writer = await join("Writer");
+    for (let i = 1; i <= 8; i++) await say(writer, `several\nlines\nof text\n${i}`);
+    await seen(reader, "several\nlines\nof text\n8");
+    const position = () => reader.locator("#log").evaluate((log) => log.scrollTop);
+    await reader.locator("#log").hover();
+    await reader.mouse.wheel(0, -400);
+    await reader.waitForFunction(() => {
+      const log = document.getElementById("log");
+      return log.scrollHeight - log.scrollTop - log.clientHeight > 60;
+    });
+    const before = await position();
+    await say(writer, "one more");
+    await reader.getByText("New messages").click();
+    await seen(reader, "one more");
+    assert.ok((await position()) > before);
+    await leave(reader, writer);
+  });
+
   test("it fits a phone", async () => {
-    const page = await join("Phone", server, { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true });
+    const page = await join("Phone", server, PHONE);
     await say(page, "a".repeat(300)); // one word that is far wider than the screen
     await seen(page, "a".repeat(300));
     await page.locator("#online summary").tap();
     await page.locator("#names").waitFor();
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+    await assertFits(page);
     const field = await page.locator("#text").boundingBox();
-    assert.ok(field.y + field.height <= 640, JSON.stringify(field));
+    assert.ok(field.y + field.height <= PHONE.viewport.height, JSON.stringify(field));
     await leave(page);
   });
 });

@@ -46,21 +46,27 @@ function key() {
   return made;
 }
 
-// --- the log
+// --- the log: it follows what is new for as long as its reader is at the end
 
-const atEnd = () => $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < 60;
+let following = true;
 
 function scrollToEnd() {
   $("log").scrollTop = $("log").scrollHeight;
   $("newer").hidden = true;
 }
 
+$("log").addEventListener("scroll", ({ target }) => {
+  following = target.scrollHeight - target.scrollTop - target.clientHeight < 60;
+  if (following) $("newer").hidden = true;
+}, { passive: true });
+new ResizeObserver(() => following && scrollToEnd()).observe($("log"));
+$("newer").addEventListener("click", scrollToEnd);
+
 function append(entry, mine) {
   const log = $("log");
-  const follow = mine || atEnd();
   log.append(entry);
   while (log.children.length > MOST_LINES) log.firstElementChild.remove();
-  if (follow) scrollToEnd();
+  if (mine || following) scrollToEnd();
   else $("newer").hidden = false;
 }
 
@@ -203,8 +209,6 @@ $("text").addEventListener("keydown", (event) => {
   event.preventDefault();
   send();
 });
-$("log").addEventListener("scroll", () => atEnd() && ($("newer").hidden = true), { passive: true });
-$("newer").addEventListener("click", scrollToEnd);
 
 // A page that is loaded again goes on under its name.
 const before = sessionStorage.getItem("name");
