@@ -23,11 +23,12 @@ local MAX_AGE = 365 * 24 * 3600
 local POLL = 10 -- ms between looks at what a shutdown waits for
 
 local SPEC = {
-  port = { type = "integer", min = 0, max = 65535, required = true },
+  port = { type = "integer", min = 0, max = 65535 },
   host = { type = "string" },
   tls = { type = "table" },
   maxBody = { type = "integer", min = 0, max = 2 ^ 31, default = MIB },
-  handshakeTimeout = { type = "integer", min = 1, max = 2 ^ 31 - 1, default = 10000 },
+  handshakeTimeout = { type = "integer", min = 1, max = 3600000, default = 10000 },
+  maxPendingPerIp = { type = "integer", min = 0, max = 10000000, default = 0 },
 }
 local TLS = { cert = { type = "string", required = true }, key = { type = "string", required = true } }
 local STATIC = {
@@ -217,6 +218,7 @@ local function open(chosen)
     cert = tls.cert,
     key = tls.key,
     handshakeTimeout = chosen.handshakeTimeout,
+    maxPendingPerIp = chosen.maxPendingPerIp,
   }
   if not listener then
     return nil, err
@@ -237,7 +239,10 @@ function _M.HttpServer(given)
   if chosen.tls then
     options.check("HttpServer option tls", TLS, chosen.tls)
   end
-  local key = ("http:%s:%d"):format(chosen.host or "*", chosen.port)
+  if not chosen.port and not (chosen.host or ""):find "^unix:" then
+    error('HttpServer needs the option "port", or host = "unix:/path"', 2)
+  end
+  local key = ("http:%s:%s"):format(chosen.host or "*", tostring(chosen.port))
   if chosen.port == 0 then
     key = reload.numbered_key(key)
   end

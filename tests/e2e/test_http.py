@@ -2,13 +2,14 @@
 import http.client
 import json
 import os
+import random
 import ssl
 import subprocess
 import time
 
 import pytest
 
-from painda import Closed, RawSocket, Server, WebSocket, eventually, frame
+from painda import Closed, RawSocket, Server, WebSocket, eventually, frame, painda
 
 pytestmark = pytest.mark.asan
 
@@ -686,6 +687,80 @@ def test_garbage(server):
             except OSError:
                 pass
         assert get(server, "/hello").status == 200
+
+
+def expected_answers():
+    """(path, method, body, what comes back) of requests that are answered the same each time."""
+    return [
+        ("/hello", "GET", b"", b"world"), ("/digits.txt", "GET", b"", b"0123456789"), ("/big.bin", "GET", b"", BIG),
+        ("/echo", "POST", b"abc" * 100, b"abc" * 100), ("/echo", "POST", BIG[:60000], BIG[:60000]),
+        ("/sleep?ms=2", "GET", b"", b"slept"), ("/nowhere", "GET", b"", b"Not Found\n"), ("/hello", "GET", b"zz", b"world"),
+    ]  # fmt: skip
+
+
+def send_in_pieces(sock, raw, rnd):
+    at = 0
+    while at < len(raw):
+        size = rnd.choice([1, 7, 50, 500, 100_000]) if at < 300 else 100_000
+        sock.send_bytes(raw[at : at + size])
+        at += size
+
+
+def test_random_pipelines(server):
+    """Whatever is sent, in whatever pieces: answers are right and in order, as far as they come; one request alone is answered."""
+    rnd = random.Random(7)
+    kinds = expected_answers()
+    for round_number in range(300):
+        chosen = [rnd.choice(kinds) for _ in range(rnd.randint(1, 5))]
+        raw = b"".join(
+            request(path, method, **({"Content_Length": len(body)} if body else {})) + body for path, method, body, _ in chosen
+        )
+        damage = rnd.random()
+        if damage < 0.1:
+            raw = raw[: rnd.randrange(len(raw))]
+        elif damage < 0.3:
+            raw = bytearray(raw)
+            for _ in range(rnd.randint(1, 5)):
+                raw[rnd.randrange(len(raw))] = rnd.randrange(256)
+            raw = bytes(raw)
+        with RawSocket(server, timeout=0.02 if damage < 0.3 else 20) as sock:
+            answers = []
+            try:
+                send_in_pieces(sock, raw, rnd)
+                for _ in chosen:
+                    answers.append(read_answer(sock))
+            except (OSError, Closed) as end:
+                assert damage < 0.3 or not isinstance(end, TimeoutError), round_number
+        if damage >= 0.3:
+            right = [status == 400 or body == expected for (status, _, body), (*_, expected) in zip(answers, chosen)]
+            assert all(right) and (len(chosen) > 1 or len(answers) == 1), round_number
+    assert get(server, "/hello").status == 200
+
+
+def test_a_unix_socket(tmp_path):
+    path = tmp_path / "http.sock"
+    app = tmp_path / "app.lua"
+    app.write_text(
+        f"""
+        local painda = require "painda"
+        local http = painda.HttpServer {{ host = "unix:{path}" }}
+        http:get("/", function(req) return req.address end)
+        """
+    )
+    with Server(app, listens=False, port=None) as server:
+        server.wait_for("listening")
+        with RawSocket(unix=path) as sock:
+            sock.send_bytes(request("/"))
+            assert read_answer(sock)[2] == b"unix"
+    assert not path.exists()
+
+
+def test_a_port_in_use_is_told_in_one_line(server, tmp_path):
+    app = tmp_path / "app.lua"
+    app.write_text(f'require("painda").HttpServer {{ port = {server.port} }}\n')
+    result = painda("run", app)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1, result.stderr
+    assert str(server.port) in result.stderr and "in use" in result.stderr
 
 
 # --- together with others, and the end

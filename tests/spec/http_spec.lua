@@ -258,7 +258,7 @@ describe("painda.HttpServer", function()
 
   it("names a wrong option and the nearest known one", function()
     assert.equal('HttpServer has no option "prot", did you mean "port"?', message(painda.HttpServer, { prot = 1 }))
-    assert.equal('HttpServer needs the option "port"', message(painda.HttpServer, {}))
+    assert.truthy(message(painda.HttpServer, {}):find('needs the option "port"', 1, true))
     assert.truthy(message(painda.HttpServer, { port = "80" }):find '"port" must be a integer')
     assert.truthy(message(painda.HttpServer, { port = 0, maxBody = -1 }):find '"maxBody" must be from 0')
     assert.truthy(message(painda.HttpServer, { port = 0, tls = { cert = "a" } }):find 'needs the option "key"')

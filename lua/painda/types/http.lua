@@ -4,11 +4,12 @@
 local _M = {}
 
 ---@class painda.HttpServer.Options
----@field port integer 0: any free one
+---@field port? integer 0: any free one
 ---@field host? string an address, or `unix:/path/of/socket`
 ---@field tls? { cert: string, key: string } PEM files
 ---@field maxBody? integer bytes, default 1 MiB
 ---@field handshakeTimeout? integer ms, default 10000
+---@field maxPendingPerIp? integer connections from one address before their first request, default 0: any number
 
 ---@alias painda.HttpServer.Handler fun(req: painda.HttpRequest, res: painda.HttpResponse): string|table|nil
 
