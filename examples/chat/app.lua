@@ -46,8 +46,8 @@ local function leave(client)
   end
 end
 
--- Takes the name for the client. The same page on a new line has the same key, and gets its name back even where the old
--- line is not known to be dead. True, or nil and an error where somebody else has it.
+-- Takes the name for the client. The same page on a new line has the same key, and gets its name back even where the
+-- old line is not known to be dead. True, or nil and an error where somebody else has it.
 local function take_place(client, name, key)
   local place = name:lower()
   local before = chat.members[place]

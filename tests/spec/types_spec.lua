@@ -116,6 +116,16 @@ describe("annotations", function()
     assert_same_names("painda.PPClient.Timed", methods_of(peer:timeout(1)))
   end)
 
+  it("have every method of an HttpServer, its requests and its answers", function()
+    local http = painda.HttpServer { port = 0 }
+    local methods = methods_of(http)
+    http:close()
+    assert_same_names("painda.HttpServer", methods)
+    local new = require("painda.http.exchange").new
+    assert_same_names("painda.HttpResponse", upvalue(new, "Response"))
+    assert_same_names("painda.HttpRequest", upvalue(upvalue(new, "request_metatable").__index, "Request"))
+  end)
+
   it("have every method of a registry, a timer, the log and json", function()
     assert_same_names("painda.PPSchemaRegistry", methods_of(painda.PPSchemaRegistry()))
     local timer = painda.after(1000, print)
@@ -176,6 +186,13 @@ describe("annotations", function()
       options.url = nil
       painda.PPServer(options)
     end, server.options)
+  end)
+
+  it("have every option of an HttpServer", function()
+    assert_options("painda.HttpServer.Options", function(options)
+      options.url = nil
+      painda.HttpServer(options)
+    end, {})
   end)
 
   it("have every option of a PPClient", function()
