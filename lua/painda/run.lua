@@ -4,19 +4,39 @@ local runtime = require "painda.core.runtime"
 local app = require "painda.app"
 local log = require "painda.log"
 local reload = require "painda.reload"
+local task = require "painda.task"
 
 local pairs, tostring, tonumber, type = pairs, tostring, tonumber, type
 
+local GOODBYE = 250 -- ms that a peer has to answer the last close frame
+
 local _M = {}
+
+-- Ends the process once every goodbye is written, and answered by those that do so soon.
+local function stop_when_written(deadline)
+  local answered_by
+  while true do
+    local now = runtime.now()
+    local closing, unwritten = runtime.closing()
+    if closing > 0 and unwritten == 0 then
+      answered_by = answered_by or now + GOODBYE
+    end
+    if closing == 0 or now > deadline or answered_by and now > answered_by then
+      return runtime.stop(0)
+    end
+    task.sleep(2)
+  end
+end
 
 -- Closes everything that the application opened, within `timeout` ms, and ends the process.
 local function shut_down(timeout)
   log.info("shutting down", { timeout = timeout })
+  local deadline = runtime.now() + timeout
   local left = 0
   local function closed()
     left = left - 1
     if left == 0 then
-      runtime.stop(0)
+      runtime.spawn(stop_when_written, deadline)
     end
   end
   local objects = {}

@@ -42,7 +42,8 @@ struct pp_conn {
     uint16_t close_code;
     uint8_t state; /* enum state */
     bool batch, wants_write, close_sent, close_received, by_peer, told, deaf;
-    char *close_reason; /* NULL where there is none */
+    char *close_reason;                      /* NULL where there is none */
+    struct pp_conn *next_closing, **closing; /* in the loop's list while CLOSING: nobody else knows of it then */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -80,6 +81,11 @@ static void die(struct pp_conn *conn)
         return;
     if (conn->state == OPEN)
         conn->close_code = PP_WS_CLOSE_ABNORMAL;
+    if (conn->state == CLOSING) {
+        *conn->closing = conn->next_closing;
+        if (conn->next_closing != NULL)
+            conn->next_closing->closing = conn->closing;
+    }
     conn->state = DEAD;
     pp_loop_timer_stop(conn->loop, &conn->close_timer);
     uv_poll_stop(&conn->poll);
@@ -92,6 +98,11 @@ static void leave_open(struct pp_conn *conn, uint16_t code, const char *reason, 
     conn->close_code = code;
     conn->close_reason = len > 0 ? pp_strndup(reason, len) : NULL;
     conn->by_peer = by_peer;
+    conn->closing = &conn->loop->closing;
+    conn->next_closing = conn->loop->closing;
+    if (conn->next_closing != NULL)
+        conn->next_closing->closing = &conn->next_closing;
+    conn->loop->closing = conn;
     pp_loop_timer_start(conn->loop, &conn->close_timer, conn->limits ? conn->limits->close_after : 1000);
     at_turn_end(conn);
 }
@@ -457,6 +468,20 @@ void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, cons
     conn->ops = ops;
     conn->limits = limits;
     conn->owner = owner;
+}
+
+size_t pp_conn_closing(const struct pp_loop *loop, bool unwritten)
+{
+    size_t count = 0;
+    for (const struct pp_conn *conn = loop->closing; conn != NULL; conn = conn->next_closing)
+        count += !unwritten || conn->outq.count > 0;
+    return count;
+}
+
+void pp_conn_drop_closing(struct pp_loop *loop)
+{
+    while (loop->closing != NULL)
+        pp_conn_drop(loop->closing);
 }
 
 void pp_conn_set_batch(struct pp_conn *conn)

@@ -55,6 +55,10 @@ void pp_conn_close(struct pp_conn *conn, uint16_t code, const char *reason);
 /* Closes like pp_conn_close, but drops what is queued: for a peer that does not read. */
 void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason);
 
+/* How many connections are closing, and so have no owner any more; with `unwritten`, those that still have bytes to
+ * write. */
+size_t pp_conn_closing(const struct pp_loop *loop, bool unwritten);
+
 /* Ends the connection without a word; the owner hears no more of it. */
 void pp_conn_drop(struct pp_conn *conn);
 

@@ -9,4 +9,7 @@
  * begins at the next turn, so the owner is set in time. */
 struct pp_conn *pp_conn_new(struct pp_loop *loop, struct pp_stream stream);
 
+/* Ends those that are closing: at the loop's end. */
+void pp_conn_drop_closing(struct pp_loop *loop);
+
 #endif

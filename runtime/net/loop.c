@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/conn_internal.h"
 #include "net/loop_internal.h"
 #include "net/lws.h"
 
@@ -212,6 +213,7 @@ static void close_leftover(uv_handle_t *handle, void *arg)
 
 void pp_loop_delete(struct pp_loop *loop)
 {
+    pp_conn_drop_closing(loop);
     run_tasks(loop);
     pp_lws_close(loop);
     uv_walk(&loop->uv, close_leftover, NULL);

@@ -23,6 +23,7 @@ struct pp_loop {
     struct pp_turn_task *tasks, **tasks_tail;
     bool (*idle_step)(void *arg);
     void *idle_arg;
+    struct pp_conn *closing; /* those that no owner knows of any more: net/conn.c */
     struct lws_context *lws; /* made on first use: net/lws.h */
     int parked_fd;           /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
     bool running;

@@ -4,11 +4,13 @@
  *     spawn(fn, …)                       wait() → what wake passes        wake(thread, …)
  *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
  *     now() → ms                         stats() → table                  stop([exit code])
+ *     closing() → connections, of them unwritten
  *     on_signal(name, fn)                timer(fn), watch(directory, fn): bind_timer.h
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
  *     collect() → KB in use, after two full collections                   version */
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/conn.h"
 #include "net/loop.h"
 #include "script/bind.h"
 #include "script/bind_timer.h"
@@ -133,6 +135,15 @@ static int stats(lua_State *L)
     return 1;
 }
 
+/* closing() → the connections that are closing and not gone yet, and how many of them have bytes to write */
+static int closing(lua_State *L)
+{
+    const struct pp_loop *loop = pp_vm_loop(pp_vm_of(L));
+    lua_pushnumber(L, (lua_Number)pp_conn_closing(loop, false));
+    lua_pushnumber(L, (lua_Number)pp_conn_closing(loop, true));
+    return 2;
+}
+
 static int stop(lua_State *L)
 {
     struct pp_vm *vm = pp_vm_of(L);
@@ -168,6 +179,7 @@ int pp_bind_runtime(lua_State *L)
         {"stats", stats},
         {"set_error_handler", set_error_handler},
         {"stop", stop},
+        {"closing", closing},
         {"collect", collect},
         {"set_handler_timeout", set_handler_timeout},
         {NULL, NULL},
