@@ -5,6 +5,7 @@
 #include "script/vm.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 /* [-0, +0] require("painda.cli").main{arguments…}, as a task: every command may wait. */
 static bool start(struct pp_vm *vm, int argc, char **argv)
@@ -26,6 +27,7 @@ static bool start(struct pp_vm *vm, int argc, char **argv)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what handlers print is seen at once, in a pipe too */
     struct pp_loop *loop = pp_loop_new();
     struct pp_vm *vm = pp_vm_new(loop);
     int code = 1;
