@@ -257,12 +257,27 @@ end
 
 -- --- errors ---
 
+-- The level of the outermost function. A look costs as much as the level is deep, and an overflowed stack is very deep.
+local function outermost(thread)
+  local low, high = 0, 1
+  while debug.getinfo(thread, high, "f") do
+    low, high = high, high * 2
+  end
+  while high - low > 1 do
+    local middle = (low + high) / 2
+    middle = middle - middle % 1
+    if debug.getinfo(thread, middle, "f") then
+      low = middle
+    else
+      high = middle
+    end
+  end
+  return low
+end
+
 -- The client, message type and ack id of a failed task, found in the arguments of the function it began with.
 local function origin_of(thread)
-  local level = 0
-  while debug.getinfo(thread, level + 1, "f") do
-    level = level + 1
-  end
+  local level = outermost(thread)
   local info = debug.getinfo(thread, level, "f")
   if not info or (info.func ~= on_message and info.func ~= run_handler) then
     return
@@ -273,6 +288,14 @@ local function origin_of(thread)
     found[i] = value
   end
   return found[1], found[2], found[3]
+end
+
+-- What a client is told of an error: not where in the application it was raised.
+local function for_client(raised, err)
+  if type(raised) ~= "string" then
+    return err
+  end
+  return Error.new((raised:gsub("^[^:\n]+:%d+: ", "")), err.code)
 end
 
 local function on_error(thread, raised, what)
@@ -288,8 +311,9 @@ local function on_error(thread, raised, what)
   if not client then
     return
   end
-  if ack_id then
-    send_control(client._ref, "__pp_ack", ack.payload(ack_id, err))
+  if ack_id and not send_control(client._ref, "__pp_ack", ack.payload(ack_id, for_client(raised, err))) then
+    local unsayable = Error.new("the handler failed with an error that is not UTF-8 text", "HANDLER_ERROR")
+    send_control(client._ref, "__pp_ack", ack.payload(ack_id, unsayable))
   end
   run_each(client.server._registered.events, "error", err, client, mtype)
 end

@@ -1,6 +1,6 @@
 -- Errors as values: a message for people and a code for programs.
 
-local setmetatable, getmetatable, tostring, type = setmetatable, getmetatable, tostring, type
+local setmetatable, getmetatable, tostring, type, pcall = setmetatable, getmetatable, tostring, type, pcall
 
 local Error = {}
 Error.__index = Error
@@ -12,9 +12,15 @@ end
 
 local _M = {}
 
+-- A value that can't be made text must not hide what went wrong.
+local function text_of(value)
+  local ok, text = pcall(tostring, value)
+  return ok and text or ("an error that is a %s without a text"):format(type(value))
+end
+
 -- A new error. The code is one of the protocol's, or the application's own.
 function _M.new(message, code)
-  return setmetatable({ message = tostring(message), code = code or "HANDLER_ERROR" }, Error)
+  return setmetatable({ message = text_of(message), code = code or "HANDLER_ERROR" }, Error)
 end
 
 -- An error of the world outside that needs no traceback to be understood, such as a port that is taken.
