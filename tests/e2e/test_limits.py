@@ -471,6 +471,22 @@ def test_a_drain_under_load_loses_nothing_that_was_answered():
         assert server.wait() == 0
 
 
+def test_all_that_was_sent_is_written_before_the_end():
+    with Lab('compression = "none", maxBackpressure = 16 * 1024 * 1024') as server, WebSocket(server) as ws:
+        ws.send(frame("big", 8_000_000))  # more than the system takes at once
+        ws.send(frame("echo", "and this"))
+        ws.read_exactly(1)
+        server.send_signal(signal.SIGTERM)
+        server.wait_for("shutting down")
+        ws.buffer = b"\x82" + ws.buffer
+        assert len(ws.receive_frame().payload) == 8_000_000
+        assert ws.receive_frame().payload == "and this"
+        assert ws.receive_frame().type == "__pp_shutdown"
+        assert ws.expect_close()[0] == 1001
+        ws.send_close(1001)
+        assert server.wait() == 0
+
+
 def test_nothing_of_a_unix_socket_is_left(tmp_path):
     path = tmp_path / "lab.sock"
     with Lab(f'host = "unix:{path}"', port=None, listens=False) as server:

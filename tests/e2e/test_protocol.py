@@ -328,6 +328,7 @@ def test_a_handler_that_raises_rejects_its_ack(ws, type, message, code):
     assert got["args"] == []
     assert got["error"]["code"] == code
     assert message in got["error"]["message"]
+    assert ".lua" not in got["error"]["message"], "where the server's files are is no business of a client"
 
 
 def test_every_question_is_answered_once_and_by_its_own_id(ws):
