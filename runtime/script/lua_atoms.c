@@ -19,10 +19,11 @@ static struct atom atoms[PLACES];
 
 static unsigned place_of(const char *bytes, size_t len)
 {
-    uint32_t head = 0, tail = 0;
-    size_t part = len < 4 ? len : 4;
-    memcpy(&head, bytes, part);
-    memcpy(&tail, bytes + len - part, part);
+    uint32_t head, tail;
+    if (len < sizeof head)
+        return (unsigned)(unsigned char)bytes[0] ^ (unsigned)len << 6;
+    memcpy(&head, bytes, sizeof head);
+    memcpy(&tail, bytes + len - sizeof tail, sizeof tail);
     return ((head * 2654435761u) ^ (tail * 2246822519u) ^ (uint32_t)len * 97u) >> 24;
 }
 
