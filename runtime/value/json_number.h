@@ -25,20 +25,22 @@ struct pp_json_decimal {
 /* `text` is a number by JSON's grammar; the nearest double, infinite where it is too big. */
 double pp_json_number_parse(const char *text, size_t len);
 
+/* The powers of ten that a double holds exactly. */
+static const double pp_json_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
 /* The double of `decimal`, which stands in the text at [text, text+len): infinite where it is too big. */
 static inline double pp_json_number_from(const struct pp_json_decimal *decimal, const char *text, size_t len)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     /* Both operands are exact doubles, so one correctly rounded operation gives the nearest double. */
     if (decimal->count > 19 || decimal->digits > (UINT64_C(1) << 53) || decimal->exponent < -22 ||
         decimal->exponent > 22)
         return pp_json_number_parse(text, len);
     double value = (double)(int64_t)decimal->digits;
     if (decimal->exponent < 0)
-        value /= powers[-decimal->exponent];
+        value /= pp_json_powers[-decimal->exponent];
     else if (decimal->exponent > 0)
-        value *= powers[decimal->exponent];
+        value *= pp_json_powers[decimal->exponent];
     return decimal->negative ? -value : value;
 }
 
@@ -48,6 +50,9 @@ size_t pp_json_number_write(double value, char *out);
 
 /* Writes an integer in decimal; returns its length (at most 20). `out` holds PP_JSON_NUMBER_MAX. */
 size_t pp_json_integer_write(uint64_t value, char *out);
+
+/* The same for integers and short decimals; 0 for every other value, NaN and infinities too. */
+size_t pp_json_number_write_short(double value, char *out);
 
 /* The general case of pp_json_number_write. */
 size_t pp_json_number_write_any(double value, char *out);

@@ -53,20 +53,20 @@ static size_t scan_escape(const char *at, const char *end, const char **error)
     return 12;
 }
 
-struct pp_json_scan pp_json_scan_string_rest(const char *at, const char *end)
+struct pp_json_scan pp_json_scan_string_rest(const char *at, const char *begin, const char *end)
 {
     struct pp_json_scan scan = {at, NULL, false};
-    while (at < end) {
-        unsigned char c = (unsigned char)*at;
-        size_t step = 1;
-        if (end - at >= PP_JSON_BLOCK && (step = pp_json_plain_block(at)) > 0) {
-            at += step;
+    for (;;) {
+        size_t step = pp_json_plain(at, begin, end);
+        at += step;
+        if (step == PP_JSON_BLOCK)
             continue;
-        }
-        if (c == '"') {
-            scan.at = at;
+        if (at == end)
+            return (struct pp_json_scan){end, "unterminated string", false};
+        unsigned char c = (unsigned char)*at;
+        scan.at = at;
+        if (c == '"')
             return scan;
-        }
         if (c >= 0x80) {
             step = pp_utf8_length(at, end);
             scan.error = "invalid UTF-8";
@@ -74,20 +74,41 @@ struct pp_json_scan pp_json_scan_string_rest(const char *at, const char *end)
             step = scan_escape(at, end, &scan.error);
             scan.escaped = true;
         } else {
-            step = c >= 0x20;
+            step = 0;
             scan.error = "control character in a string";
         }
-        if (step == 0) {
-            scan.at = at;
+        if (step == 0)
             return scan;
-        }
         at += step;
         scan.error = NULL;
     }
-    return (struct pp_json_scan){end, "unterminated string", false};
 }
 
-const char *pp_json_scan_exponent(const char *at, const char *end, struct pp_json_decimal *decimal)
+/* Takes digits into `digits` (which wraps after 19 of them) and returns one past the last. */
+static const char *scan_digits(const char *at, const char *end, uint64_t *digits)
+{
+    static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    uint64_t sum = *digits, word;
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, 8);
+        word ^= PP_JSON_ZEROS;
+        uint64_t others = pp_json_not_digits(word);
+        if (others != 0) {
+            size_t run = (size_t)__builtin_ctzll(others) / 8;
+            /* The digits move to the end of the word, in two steps, for there may be none. */
+            *digits = sum * powers[run] + pp_json_eight_digits(word << 8 << (56 - 8 * run));
+            return at + run;
+        }
+        sum = sum * 100000000 + pp_json_eight_digits(word);
+    }
+    while (at < end && pp_json_is_digit(*at))
+        sum = sum * 10 + (uint64_t)(*at++ - '0');
+    *digits = sum;
+    return at;
+}
+
+/* The exponent of a number, `at` on its 'e': added to decimal->exponent. NULL where there is no digit. */
+static const char *scan_exponent(const char *at, const char *end, struct pp_json_decimal *decimal)
 {
     bool negative = false;
     int64_t exponent = 0;
@@ -102,18 +123,148 @@ const char *pp_json_scan_exponent(const char *at, const char *end, struct pp_jso
     return at > first ? at : NULL;
 }
 
-enum pp_json_token pp_json_skip(struct pp_json_reader *reader)
+const char *pp_json_scan_any_number(const char *at, const char *end, struct pp_json_decimal *decimal)
+{
+    decimal->negative = *at == '-';
+    at += decimal->negative;
+    const char *first = at;
+    decimal->digits = 0;
+    decimal->exponent = 0;
+    at = scan_digits(at, end, &decimal->digits);
+    decimal->count = (size_t)(at - first);
+    if (decimal->count == 0 || (decimal->count > 1 && *first == '0'))
+        return NULL;
+    if (at < end && *at == '.') {
+        const char *fraction = ++at;
+        at = scan_digits(at, end, &decimal->digits);
+        if (at == fraction)
+            return NULL;
+        decimal->exponent = -(int64_t)(at - fraction);
+        decimal->count += (size_t)(at - fraction);
+    }
+    return at < end && (*at | 0x20) == 'e' ? scan_exponent(at, end, decimal) : at;
+}
+
+struct pp_json_double pp_json_scan_any_double(const char *at, const char *end)
+{
+    struct pp_json_decimal decimal;
+    const char *behind = pp_json_scan_any_number(at, end, &decimal);
+    if (behind == NULL)
+        return (struct pp_json_double){NULL, 0};
+    double value = pp_json_number_from(&decimal, at, (size_t)(behind - at));
+    return (struct pp_json_double){__builtin_isinf(value) ? NULL : behind, value};
+}
+
+__attribute__((noinline)) const char *pp_json_skip_spaces(const char *at, const char *end)
+{
+    return pp_json_skip_space(at, end);
+}
+
+/* Skipping: one past the value, or NULL where the text is wrong, without a reason. `levels` may still be opened. */
+static const char *skip_array(const char *at, const char *begin, const char *end, unsigned levels);
+static const char *skip_object(const char *at, const char *begin, const char *end, unsigned levels);
+
+static const char *skip_any_number(const char *at, const char *end)
+{
+    struct pp_json_decimal decimal;
+    const char *behind = pp_json_scan_any_number(at, end, &decimal);
+    return behind != NULL && pp_json_is_finite(&decimal, at, behind) ? behind : NULL;
+}
+
+PP_JSON_INLINE const char *skip_string(const char *at, const char *begin, const char *end)
+{
+    struct pp_json_scan scan = pp_json_scan_string(at, begin, end);
+    return scan.error == NULL ? scan.at + 1 : NULL;
+}
+
+PP_JSON_INLINE const char *skip_number(const char *at, const char *end)
+{
+    const char *behind = pp_json_scan_short_number(at + (*at == '-'), end).at;
+    return behind != NULL ? behind : skip_any_number(at, end);
+}
+
+PP_JSON_INLINE const char *skip_value(const char *at, const char *begin, const char *end, unsigned levels)
+{
+    char c = pp_json_peek(&at, end);
+    if (c == '"')
+        return skip_string(at + 1, begin, end);
+    if (c == '-' || pp_json_is_digit(c))
+        return skip_number(at, end);
+    if (c == '{')
+        return skip_object(at + 1, begin, end, levels);
+    if (c == '[')
+        return skip_array(at + 1, begin, end, levels);
+    return pp_json_scan_word(at, end);
+}
+
+static const char *skip_array(const char *at, const char *begin, const char *end, unsigned levels)
+{
+    if (levels == 0)
+        return NULL;
+    if (pp_json_peek(&at, end) == ']')
+        return at + 1;
+    for (;;) {
+        at = skip_value(at, begin, end, levels - 1);
+        if (at == NULL)
+            return NULL;
+        char c = pp_json_peek(&at, end);
+        if (c == ']')
+            return at + 1;
+        if (c != ',')
+            return NULL;
+        at++;
+    }
+}
+
+static const char *skip_object(const char *at, const char *begin, const char *end, unsigned levels)
+{
+    if (levels == 0)
+        return NULL;
+    char c = pp_json_peek(&at, end);
+    if (c == '}')
+        return at + 1;
+    for (;;) {
+        if (c != '"' || (at = skip_string(at + 1, begin, end)) == NULL || pp_json_peek(&at, end) != ':')
+            return NULL;
+        at = skip_value(at + 1, begin, end, levels - 1);
+        if (at == NULL)
+            return NULL;
+        c = pp_json_peek(&at, end);
+        if (c == '}')
+            return at + 1;
+        if (c != ',')
+            return NULL;
+        at++;
+        c = pp_json_peek(&at, end);
+    }
+}
+
+/* The same token by token, for the reason why and the place where. */
+static void skip_slowly(struct pp_json_reader *reader)
 {
     struct pp_json_reader inner = {
         .at = reader->at, .begin = reader->begin, .end = reader->end, .max_depth = reader->max_depth};
-    enum pp_json_token token;
     do {
-        token = pp_json_next(&inner);
-    } while (inner.depth > 0 && token != PP_JSON_ERROR);
+        pp_json_next(&inner);
+    } while (inner.depth > 0 && inner.error == NULL);
     reader->at = inner.at;
     reader->error = inner.error;
+}
+
+const char *pp_json_skip_value(const char *at, const char *begin, const char *end, unsigned levels)
+{
+    return skip_value(at, begin, end, levels);
+}
+
+bool pp_json_skip(struct pp_json_reader *reader)
+{
+    const char *behind = pp_json_skip_value(reader->at, reader->begin, reader->end, reader->max_depth);
+    if (behind != NULL)
+        reader->at = behind;
+    else
+        skip_slowly(reader);
     reader->expect = PP_JSON_EXPECT_MORE;
-    return token;
+    return reader->error == NULL;
 }
 
 static size_t write_utf8(unsigned code, char *out)

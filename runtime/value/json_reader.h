@@ -1,4 +1,4 @@
-/* A strict reader of JSON text (RFC 8259): pull one token after the other. It allocates nothing and does not recurse;
+/* A strict reader of JSON text (RFC 8259): pull one token after the other. It allocates nothing;
  * strings come as spans of the text, so the text must outlive them.
  *
  *     struct pp_json_reader reader;
@@ -10,8 +10,6 @@
  * lone surrogate escapes, numbers that are infinite as a double, nesting above max_depth, anything behind the value. */
 #ifndef PP_VALUE_JSON_READER_H
 #define PP_VALUE_JSON_READER_H
-
-#include <string.h>
 
 #include "value/json_scan.h"
 
@@ -64,9 +62,14 @@ PP_JSON_INLINE double pp_json_number(const struct pp_json_reader *reader)
     return pp_json_number_from(&reader->decimal, reader->span, reader->span_len);
 }
 
-/* Reads past the next value, all of it checked: its last token, or PP_JSON_ERROR. A value must be due: the start of the
- * text, the inside of an array that is known to go on, or the place after a key. Its nesting is counted from itself. */
-enum pp_json_token pp_json_skip(struct pp_json_reader *reader);
+/* Reads past the next value, all of it checked, faster than token by token: true, or false with the error. A value must
+ * be due: the start of the text, the inside of an array that is known to go on, or the place after a key. Its nesting
+ * is counted from itself, and the skip recurses for each level of it. */
+bool pp_json_skip(struct pp_json_reader *reader);
+
+/* The same without a reader: one past the value at `at`, which may open so many levels; or NULL, where pp_json_skip
+ * says why. */
+const char *pp_json_skip_value(const char *at, const char *begin, const char *end, unsigned levels);
 
 /* Writes the bytes of an escaped span, which the reader accepted, to `out` and returns their count, never more than
  * `len`. `out` may be `text` itself. */
@@ -87,18 +90,11 @@ PP_JSON_INLINE enum pp_json_token pp_json_fail_unexpected(struct pp_json_reader 
     return pp_json_fail(reader, at, pp_json_unexpected(at, reader->begin, reader->end));
 }
 
-PP_JSON_INLINE const char *pp_json_skip_space(const char *at, const char *end)
-{
-    while (at < end && (unsigned char)*at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
-        at++;
-    return at;
-}
-
 /* A string or key, `at` behind its opening quote: `token`, or the error. */
 PP_JSON_INLINE enum pp_json_token pp_json_read_string(struct pp_json_reader *reader, const char *at,
                                                       enum pp_json_token token)
 {
-    struct pp_json_scan scan = pp_json_scan_string(at, reader->end);
+    struct pp_json_scan scan = pp_json_scan_string(at, reader->begin, reader->end);
     if (scan.error != NULL)
         return pp_json_fail(reader, scan.at, scan.error);
     reader->span = at;
@@ -134,21 +130,20 @@ PP_JSON_INLINE enum pp_json_token pp_json_read_number(struct pp_json_reader *rea
         return pp_json_fail(reader, at, "invalid number");
     reader->span = at;
     reader->span_len = (size_t)(end - at);
-    /* Below 10^308 there is no need to convert in order to know that it is finite. */
-    if ((int64_t)reader->decimal.count + reader->decimal.exponent > 308 &&
-        __builtin_isinf(pp_json_number_parse(at, reader->span_len)))
+    if (!pp_json_is_finite(&reader->decimal, at, end))
         return pp_json_fail(reader, at, "number out of range");
     reader->at = end;
     reader->expect = PP_JSON_EXPECT_MORE;
     return PP_JSON_NUMBER;
 }
 
-PP_JSON_INLINE enum pp_json_token pp_json_read_word(struct pp_json_reader *reader, const char *at, const char *word,
-                                                    size_t len, enum pp_json_token token)
+PP_JSON_INLINE enum pp_json_token pp_json_read_word(struct pp_json_reader *reader, const char *at,
+                                                    enum pp_json_token token)
 {
-    if ((size_t)(reader->end - at) < len || memcmp(at, word, len) != 0)
+    const char *end = pp_json_scan_word(at, reader->end);
+    if (end == NULL)
         return pp_json_fail(reader, at, "invalid literal");
-    reader->at = at + len;
+    reader->at = end;
     reader->expect = PP_JSON_EXPECT_MORE;
     return token;
 }
@@ -187,11 +182,11 @@ PP_JSON_INLINE enum pp_json_token pp_json_read_value(struct pp_json_reader *read
     case '[':
         return pp_json_open(reader, at, 0);
     case 't':
-        return pp_json_read_word(reader, at, "true", 4, PP_JSON_TRUE);
+        return pp_json_read_word(reader, at, PP_JSON_TRUE);
     case 'f':
-        return pp_json_read_word(reader, at, "false", 5, PP_JSON_FALSE);
+        return pp_json_read_word(reader, at, PP_JSON_FALSE);
     case 'n':
-        return pp_json_read_word(reader, at, "null", 4, PP_JSON_NULL);
+        return pp_json_read_word(reader, at, PP_JSON_NULL);
     case '-':
     case '0':
     case '1':

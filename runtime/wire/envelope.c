@@ -53,7 +53,7 @@ static const char *read_payload(struct pp_json_reader *reader, struct pp_envelop
 {
     reader->at = pp_json_skip_space(reader->at, reader->end);
     out->payload = reader->at;
-    if (pp_json_skip(reader) == PP_JSON_ERROR)
+    if (!pp_json_skip(reader))
         return reader->error;
     out->payload_len = (size_t)(reader->at - out->payload);
     return NULL;
@@ -95,11 +95,61 @@ static const char *read_field(struct pp_json_reader *reader, struct pp_envelope 
     case FIELD_ACK_ID:
         return read_ack_id(reader, out);
     default:
-        return pp_json_skip(reader) == PP_JSON_ERROR ? reader->error : NULL;
+        return pp_json_skip(reader) ? NULL : reader->error;
     }
 }
 
-int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out)
+/* `type` behind its opening quote, then `payload`: one past them, or NULL. */
+PP_JSON_INLINE const char *scan_usual_head(const char *at, const char *begin, const char *end, struct pp_envelope *out)
+{
+    struct pp_json_scan type = pp_json_scan_string(at, begin, end);
+    if (type.error != NULL || type.escaped || type.at == at || !pp_json_is_next(type.at, end, "\",\"payload\":"))
+        return NULL;
+    out->type = at;
+    out->type_len = (size_t)(type.at - at);
+    at = type.at + strlen("\",\"payload\":");
+    pp_json_peek(&at, end);
+    out->payload = at;
+    at = pp_json_skip_value(at, begin, end, PP_JSON_MAX_DEPTH);
+    if (at != NULL)
+        out->payload_len = (size_t)(at - out->payload);
+    return at;
+}
+
+static const char *scan_usual_ns(const char *at, const char *begin, const char *end, struct pp_envelope *out)
+{
+    struct pp_json_scan ns = pp_json_scan_string(at, begin, end);
+    if (ns.error != NULL || ns.escaped)
+        return NULL;
+    out->ns = at;
+    out->ns_len = (size_t)(ns.at - at);
+    return ns.at + 1;
+}
+
+static const char *scan_usual_ack_id(const char *at, const char *end, struct pp_envelope *out)
+{
+    const char *first = at;
+    for (; at < end && at - first < 15 && pp_json_is_digit(*at); at++)
+        out->ack_id = out->ack_id * 10 + (uint64_t)(*at - '0');
+    return at > first && *first != '0' ? at : NULL;
+}
+
+/* Most envelopes are written in one way: type, payload, and perhaps __ns and __ackId, without spaces between them. True
+ * where this is one of them, checked whole; else nothing is known, and `out` holds anything. */
+static bool scan_usual(const char *at, size_t len, struct pp_envelope *out)
+{
+    const char *begin = at, *end = at + len;
+    if (!pp_json_is_next(at, end, "{\"type\":\""))
+        return false;
+    at = scan_usual_head(at + strlen("{\"type\":\""), begin, end, out);
+    if (at != NULL && pp_json_is_next(at, end, ",\"__ns\":\""))
+        at = scan_usual_ns(at + strlen(",\"__ns\":\""), begin, end, out);
+    if (at != NULL && pp_json_is_next(at, end, ",\"__ackId\":"))
+        at = scan_usual_ack_id(at + strlen(",\"__ackId\":"), end, out);
+    return at != NULL && pp_json_is_next(at, end, "}") && at + 1 == end;
+}
+
+static int scan_any(char *text, size_t len, struct pp_envelope *out)
 {
     struct pp_json_reader reader;
     unsigned escaped = 0;
@@ -123,6 +173,12 @@ int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out)
     if (escaped & 2)
         out->ns_len = pp_json_unescape(out->ns, out->ns_len, text + (out->ns - text));
     return 0;
+}
+
+int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out)
+{
+    *out = (struct pp_envelope){0};
+    return scan_usual(text, len, out) ? 0 : scan_any(text, len, out);
 }
 
 bool pp_envelope_begin(struct pp_buf *out, const char *type, size_t type_len)

@@ -106,7 +106,7 @@ static bool skips(const char *text, size_t len)
 {
     struct pp_json_reader reader;
     pp_json_reader_init(&reader, text, len);
-    return pp_json_skip(&reader) != PP_JSON_ERROR && pp_json_next(&reader) == PP_JSON_END;
+    return pp_json_skip(&reader) && pp_json_next(&reader) == PP_JSON_END;
 }
 
 static void check_again(const struct pp_buf *first, const json_t *oracle)
@@ -138,6 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     expect(pp_json_offset(&reader) <= size, "an offset outside the text");
     expect(accepted == (reader.error == NULL), "an error without a reason");
     expect(skips(text, size) == accepted, "skipping and reading disagree");
+    if (accepted)
+        expect(pp_json_skip_value(text, text, text + size, PP_JSON_MAX_DEPTH) != NULL, "skipping needs the reader");
 
     json_t *oracle = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (accepted)

@@ -1,6 +1,7 @@
 /* Numbers: every double comes back as itself, in the fewest digits. */
 #include "harness.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -137,12 +138,103 @@ static void reads_the_nearest_double(void)
     CU_ASSERT(pp_json_number_parse("-1e309", 6) < 0);
 }
 
+/* [-]digits[.digits][e[+-]digits] without leading zeros, by a plain automaton. */
+static const char *end_of_number(const char *at)
+{
+    at += *at == '-';
+    const char *first = at;
+    while (isdigit((unsigned char)*at))
+        at++;
+    if (at == first || (*first == '0' && at > first + 1))
+        return NULL;
+    if (*at == '.') {
+        const char *fraction = ++at;
+        while (isdigit((unsigned char)*at))
+            at++;
+        if (at == fraction)
+            return NULL;
+    }
+    if (*at == 'e' || *at == 'E') {
+        at += 1 + (at[1] == '+' || at[1] == '-');
+        first = at;
+        while (isdigit((unsigned char)*at))
+            at++;
+        if (at == first)
+            return NULL;
+    }
+    return at;
+}
+
+/* `text` stands at the end of a block, and once more with others behind it. */
+static bool reads_like_strtod(const char *text, size_t len)
+{
+    const char *expected = end_of_number(text);
+    for (size_t behind = 0; behind < 12; behind += 3) {
+        char *copy = malloc(len + behind);
+        memcpy(copy, text, len);
+        memset(copy + len, behind == 3 ? ',' : ' ', behind);
+        struct pp_json_decimal decimal;
+        const char *end = copy + len + behind, *at = pp_json_scan_number(copy, end, &decimal);
+        struct pp_json_double number = pp_json_scan_double(copy, end);
+        bool same = (at == NULL) == (expected == NULL) && (at != NULL || number.at == NULL);
+        if (same && at != NULL && isinf(strtod(text, NULL)))
+            same = number.at == NULL;
+        else if (same && at != NULL)
+            same = number.at == at && at - copy == expected - text && same_bits(number.value, strtod(text, NULL)) &&
+                   same_bits(pp_json_number_from(&decimal, copy, (size_t)(at - copy)), number.value);
+        free(copy);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+/* Every text of up to six of these characters that begins like a number. */
+static void reads_short_numbers_like_strtod(void)
+{
+    static const char letters[] = "0159.-e";
+    const unsigned count = sizeof letters - 1;
+    bool all = true;
+    for (size_t len = 1; len <= 6; len++) {
+        unsigned texts = 1;
+        for (size_t i = 0; i < len; i++)
+            texts *= count;
+        for (unsigned n = 0; n < texts && all; n++) {
+            char text[8] = {0};
+            unsigned rest = n;
+            for (size_t i = 0; i < len; i++, rest /= count)
+                text[i] = letters[rest % count];
+            if (*text == '-' || isdigit((unsigned char)*text))
+                all = reads_like_strtod(text, len);
+            if (!all)
+                printf("%s is read wrong\n", text);
+        }
+    }
+    CU_ASSERT(all);
+}
+
+static void reads_digits_of_every_count_like_strtod(void)
+{
+    char text[64];
+    for (int whole = 1; whole <= 21; whole++)
+        for (int fraction = 0; fraction <= 21; fraction++)
+            for (int exponent = 0; exponent <= 1; exponent++) {
+                int len = snprintf(text, sizeof text, "-%.*s%s%.*s%s", whole, "987654321012345678909",
+                                   fraction > 0 ? "." : "", fraction, "012345678909876543210", exponent ? "e-3" : "");
+                CU_ASSERT(reads_like_strtod(text, (size_t)len));
+                CU_ASSERT(reads_like_strtod(text + 1, (size_t)len - 1));
+            }
+}
+
 int main(void)
 {
-    return pp_run_suite("value/json_number",
-                        (CU_TestInfo[]){{"writes the shortest text", writes_the_shortest_text},
-                                        {"writes integers", writes_integers},
-                                        {"keeps doubles of every kind", keeps_doubles_of_every_kind},
-                                        {"reads the nearest double", reads_the_nearest_double},
-                                        CU_TEST_INFO_NULL});
+    return pp_run_suite(
+        "value/json_number",
+        (CU_TestInfo[]){{"writes the shortest text", writes_the_shortest_text},
+                        {"writes integers", writes_integers},
+                        {"keeps doubles of every kind", keeps_doubles_of_every_kind},
+                        {"reads the nearest double", reads_the_nearest_double},
+                        {"reads short numbers like strtod", reads_short_numbers_like_strtod},
+                        {"reads digits of every count like strtod", reads_digits_of_every_count_like_strtod},
+                        CU_TEST_INFO_NULL});
 }

@@ -31,9 +31,11 @@ static bool accepts(const char *text, size_t len, struct pp_json_reader *reader)
     char *copy = exact_copy(text, len);
     pp_json_reader_init(reader, copy, len);
     bool accepted = read_all(reader) == PP_JSON_END;
+    bool skipped_unread = pp_json_skip_value(copy, copy, copy + len, PP_JSON_MAX_DEPTH) != NULL;
     pp_json_reader_init(&skipper, copy, len);
-    bool skipped = pp_json_skip(&skipper) != PP_JSON_ERROR && pp_json_next(&skipper) == PP_JSON_END;
+    bool skipped = pp_json_skip(&skipper) && pp_json_next(&skipper) == PP_JSON_END;
     CU_ASSERT_EQUAL(accepted, skipped);
+    CU_ASSERT(skipped_unread || !accepted);
     CU_ASSERT_EQUAL(accepted, reader->error == NULL);
     if (!accepted) {
         CU_ASSERT_EQUAL(pp_json_next(reader), PP_JSON_ERROR);
@@ -171,6 +173,32 @@ static void refuses_with_reason_and_offset(void)
     }
 }
 
+/* Cut at every byte and with every byte replaced, a text is read and skipped alike. */
+static void skips_what_it_reads(void)
+{
+    static const char *const texts[] = {
+        "{\"x\":123.5,\"y\":-7.25,\"name\":\"a1\"}",
+        " { \"a\" : [ 1 , -2.5e3 , true , null , \"x\\n\\u00e9\xc3\xa9\" ] , \"b\" : { } , \"c\" : [ ] } ",
+        "[[[],{}],0,0.5,-0,12345678,123456789012345678901,1234.56789,1e5,\"0123456789abcdef0123456789\",false]",
+    };
+    static const char others[] = "\"\\{}[]:,.-+eE0 5\n\x01\x80\xff";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct pp_json_reader reader;
+        char text[128];
+        size_t len = strlen(texts[i]);
+        CU_ASSERT(accepts(texts[i], len, &reader));
+        for (size_t at = 0; at < len; at++) {
+            /* Behind the value only a space stands, which may be cut off. */
+            CU_ASSERT_EQUAL(accepts(texts[i], at, &reader), texts[i][at] == ' ' && at + 1 == len);
+            memcpy(text, texts[i], len);
+            for (size_t other = 0; other < sizeof others; other++) {
+                text[at] = others[other];
+                accepts(text, len, &reader);
+            }
+        }
+    }
+}
+
 static void refuses_nul_bytes(void)
 {
     struct pp_json_reader reader;
@@ -238,9 +266,9 @@ static void skips_between_tokens(void)
     pp_json_reader_init(&reader, text, sizeof text - 1);
     CU_ASSERT_EQUAL(pp_json_next(&reader), PP_JSON_OBJECT_BEGIN);
     CU_ASSERT_EQUAL(pp_json_next(&reader), PP_JSON_KEY);
-    CU_ASSERT_EQUAL(pp_json_skip(&reader), PP_JSON_ARRAY_END);
+    CU_ASSERT(pp_json_skip(&reader));
     CU_ASSERT_EQUAL(pp_json_next(&reader), PP_JSON_KEY);
-    CU_ASSERT_EQUAL(pp_json_skip(&reader), PP_JSON_NUMBER);
+    CU_ASSERT(pp_json_skip(&reader));
     CU_ASSERT_EQUAL(pp_json_next(&reader), PP_JSON_OBJECT_END);
     CU_ASSERT_EQUAL(pp_json_next(&reader), PP_JSON_END);
 }
@@ -274,6 +302,7 @@ int main(void)
     return pp_run_suite("value/json_reader",
                         (CU_TestInfo[]){{"accepts what RFC 8259 allows", accepts_json},
                                         {"refuses the rest, saying why and where", refuses_with_reason_and_offset},
+                                        {"skips what it reads", skips_what_it_reads},
                                         {"refuses NUL bytes", refuses_nul_bytes},
                                         {"refuses numbers whose digits wrap", refuses_numbers_whose_digits_wrap},
                                         {"bounds the depth", bounds_the_depth},

@@ -101,6 +101,75 @@ static void refuses_what_is_no_envelope(void)
     }
 }
 
+static bool same_span(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    return (a == NULL) == (b == NULL) && a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+}
+
+/* A space in front makes no difference, but hides the usual form from whoever looks for it. */
+static bool scans_alike(const char *text, size_t len)
+{
+    struct pp_envelope e, spaced;
+    char *copy = malloc(len + 1), *spaced_copy = malloc(len + 1);
+    memcpy(copy, text, len);
+    *spaced_copy = ' ';
+    memcpy(spaced_copy + 1, text, len);
+    char *exact = realloc(copy, len > 0 ? len : 1); /* so that a sanitizer sees a read past the end */
+    bool same = pp_envelope_scan(exact, len, &e) == pp_envelope_scan(spaced_copy, len + 1, &spaced) &&
+                same_span(e.type, e.type_len, spaced.type, spaced.type_len) &&
+                same_span(e.payload, e.payload_len, spaced.payload, spaced.payload_len) &&
+                same_span(e.ns, e.ns_len, spaced.ns, spaced.ns_len) && e.ack_id == spaced.ack_id &&
+                e.error == spaced.error && e.offset + (e.error != NULL) == spaced.offset;
+    free(exact);
+    free(spaced_copy);
+    return same;
+}
+
+static void scans_the_usual_form_like_any_other(void)
+{
+    static const char *const texts[] = {
+        "{\"type\":\"echo\",\"payload\":{\"x\":123.5,\"y\":-7.25,\"name\":\"a1\"}}",
+        "{\"type\":\"a\",\"payload\":null,\"__ns\":\"/game\",\"__ackId\":42}",
+        "{\"type\":\"a\",\"payload\":[],\"__ackId\":999999999999999}",
+        "{\"type\":\"a\",\"payload\":\"\",\"__ackId\":9007199254740992}",
+        "{\"type\":\"a\",\"payload\":\"\",\"__ackId\":9007199254740993}",
+        "{\"type\":\"a\",\"payload\":1,\"__ackId\":0}",
+        "{\"type\":\"a\",\"payload\":1,\"__ackId\":00}",
+        "{\"type\":\"a\",\"payload\":1,\"__ackId\":01}",
+        "{\"type\":\"a\",\"payload\":1,\"__ackId\":}",
+        "{\"type\":\"a\",\"payload\":1,\"__ackId\":1e2}",
+        "{\"type\":\"a\",\"payload\":1,\"__ackId\":5,\"__ns\":\"/b\"}",
+        "{\"type\":\"a\",\"payload\":1,\"__ns\":\"\"}",
+        "{\"type\":\"a\",\"payload\":1,\"__ns\":\"\\n\"}",
+        "{\"type\":\"a\",\"payload\":1,\"__ns\":1}",
+        "{\"type\":\"\",\"payload\":1}",
+        "{\"type\":\"\\u0061\",\"payload\":1}",
+        "{\"type\":\"caf\xc3\xa9\",\"payload\": 1 , \"__ackId\" : 3 }",
+        "{\"type\":\"a\",\"payload\":1,\"payload\":2}",
+        "{\"type\":\"a\",\"payload\":1,\"type\":\"b\"}",
+        "{\"type\":\"a\",\"payload\":1} ",
+        "{\"type\":\"a\",\"payload\":1}}",
+        "{\"type\":\"a\",\"payload\":}",
+        "{\"type\":\"a\",\"payloads\":1}",
+    };
+    static const char others[] = "\"\\{}[]:,.-e0 9\n\x80";
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[128];
+        size_t len = strlen(texts[i]);
+        for (size_t at = 0; at <= len; at++) {
+            if (!scans_alike(texts[i], at)) {
+                printf("%.*s\n", (int)at, texts[i]);
+                CU_FAIL("another result");
+            }
+            memcpy(text, texts[i], len);
+            for (size_t other = 0; other < sizeof others && at < len; other++) {
+                text[at] = others[other];
+                CU_ASSERT(scans_alike(text, len));
+            }
+        }
+    }
+}
+
 static void bounds_the_depth_of_the_payload(void)
 {
     char text[256], brackets[80];
@@ -154,6 +223,7 @@ int main(void)
                         {"unescapes type and namespace", unescapes_type_and_namespace},
                         {"takes the last of duplicates", takes_the_last_of_duplicates},
                         {"refuses what is no envelope", refuses_what_is_no_envelope},
+                        {"scans the usual form like any other", scans_the_usual_form_like_any_other},
                         {"bounds the depth of the payload", bounds_the_depth_of_the_payload},
                         {"writes envelopes", writes_envelopes},
                         {"leaves nothing behind when it refuses", leaves_nothing_behind_when_it_refuses},
