@@ -1,36 +1,45 @@
 /* JSON text to Lua values. The values of an open array or object are collected on the Lua stack behind a free slot,
  *
- *     … | table of shapes | free slot | value | value | free slot | value …
+ *     … free slot | value | value | free slot | value …
  *
- * and become one table when it closes: its size is known by then, and an object's often seen keys (lua_json_shape.h)
- * need not be touched at all. What grows too wide to be collected is spilled into a table, which takes each value as it
- * comes. */
+ * and become one table when it closes: its size is known by then, and where the object's list of keys is known
+ * (lua_json_shape.h), the slot holds the function that makes the table, to be called with the values. What grows too
+ * wide to be collected, or has keys that can't be learned, is spilled into a table which takes each value as it comes.
+ *
+ * Every part of a text is read by a function that takes where it begins and returns one past it, or NULL where it is
+ * wrong; then the text is read once more by the reader of json_reader.h, which knows why. */
 #include "script/lua_json.h"
 
 #include <stdio.h>
 
+#include <lauxlib.h>
+
 #include "script/lua_json_shape.h"
 #include "value/json_reader.h"
 
-#define WIDE_ARRAY 32     /* values that are collected at most */
-#define MAX_SIZE_HINT 128 /* room that is made for a spilled table ahead of its values */
-
-/* An open array or object. */
-struct level {
-    int slot;       /* stack index of the free slot, or of the table it was spilled into */
-    unsigned count; /* values so far */
-    bool spilled;
-};
+#define WIDE_ARRAY 32         /* values that are collected at most */
+#define ROOM (WIDE_ARRAY + 8) /* stack that an array or object may need, without those in it */
+#define MAX_SIZE_HINT 128     /* room that is made for a spilled table ahead of its values */
 
 struct decoder {
     lua_State *L;
     struct pp_shapes *shapes;
-    int table; /* stack index of the table of shapes */
-    const char *end;
-    struct level levels[PP_JSON_MAX_DEPTH + 1];               /* by depth; the first stands for the text itself */
-    pp_shape_id ids[PP_JSON_MAX_DEPTH + 1][PP_SHAPE_FIELDS];  /* of the collected keys */
-    const char *keys[PP_JSON_MAX_DEPTH + 1][PP_SHAPE_FIELDS]; /* and where they stand in the text */
+    const char *begin, *end;
 };
+
+/* An open object. */
+struct object {
+    int table;                         /* stack index once it is spilled, 0 before */
+    unsigned count;                    /* keys that are collected */
+    pp_shape_id shape, next;           /* of the collected keys, and what is expected to come of them */
+    pp_shape_id slot;                  /* the shape whose function stands in the slot, or 0 */
+    pp_shape_id *inner;                /* where to learn the shape of an object in the value that comes */
+    pp_shape_id nowhere;               /* for `inner` where there is no such place */
+    const char *keys[PP_SHAPE_FIELDS]; /* where the collected ones stand in the text, behind their quotes */
+};
+
+static const char *decode_array(struct decoder *d, const char *at, unsigned levels, pp_shape_id *place);
+static const char *decode_object(struct decoder *d, const char *at, unsigned levels, pp_shape_id *place);
 
 void pp_lua_json_init(lua_State *L)
 {
@@ -42,7 +51,7 @@ void pp_lua_json_init(lua_State *L)
     pp_shapes_create(L);
 }
 
-static void push_escaped(lua_State *L, const char *span, size_t len)
+static __attribute__((noinline)) void push_escaped(lua_State *L, const char *span, size_t len)
 {
     char small[512];
     if (len <= sizeof small) {
@@ -54,12 +63,56 @@ static void push_escaped(lua_State *L, const char *span, size_t len)
     lua_remove(L, -2);
 }
 
-PP_JSON_INLINE void push_string(lua_State *L, const struct pp_json_reader *r)
+/* A string behind its opening quote, pushed. */
+PP_JSON_INLINE const char *decode_string(struct decoder *d, const char *at)
 {
-    if (r->escaped)
-        push_escaped(L, r->span, r->span_len);
+    struct pp_json_scan scan = pp_json_scan_string(at, d->begin, d->end);
+    if (scan.error != NULL)
+        return NULL;
+    if (scan.escaped)
+        push_escaped(d->L, at, (size_t)(scan.at - at));
     else
-        lua_pushlstring(L, r->span, r->span_len);
+        lua_pushlstring(d->L, at, (size_t)(scan.at - at));
+    return scan.at + 1;
+}
+
+PP_JSON_INLINE const char *decode_number(struct decoder *d, const char *at)
+{
+    struct pp_json_double number = pp_json_scan_double(at, d->end);
+    if (number.at != NULL)
+        lua_pushnumber(d->L, number.value);
+    return number.at;
+}
+
+static const char *decode_word(struct decoder *d, const char *at)
+{
+    const char *end = pp_json_scan_word(at, d->end);
+    if (end != NULL && *at == 'n')
+        lua_pushlightuserdata(d->L, NULL);
+    else if (end != NULL)
+        lua_pushboolean(d->L, *at == 't');
+    return end;
+}
+
+/* `levels` may still be opened; the shape of an object is learned at `place`. */
+PP_JSON_INLINE const char *decode_value(struct decoder *d, const char *at, unsigned levels, pp_shape_id *place)
+{
+    char c = pp_json_peek(&at, d->end);
+    if (c == '"')
+        return decode_string(d, at + 1);
+    if (c == '-' || pp_json_is_digit(c))
+        return decode_number(d, at);
+    if (c == '{')
+        return decode_object(d, at + 1, levels, place);
+    if (c == '[')
+        return decode_array(d, at + 1, levels, place);
+    return decode_word(d, at);
+}
+
+/* pp_lua_json_decode has made room for the outer two. */
+static bool may_open(struct decoder *d, unsigned levels)
+{
+    return levels > 0 && (levels >= PP_JSON_MAX_DEPTH - 1 || lua_checkstack(d->L, ROOM));
 }
 
 /* Room for a table that may grow: `count` values are there, the text goes on for `left` bytes. A few bytes of text must
@@ -70,162 +123,207 @@ static int size_hint(unsigned count, size_t left)
     return hint < MAX_SIZE_HINT ? (int)hint : MAX_SIZE_HINT;
 }
 
-/* Makes the collected values elements of a new array in the level's slot. Stack afterwards: up to the slot. */
-static void build_array(const struct decoder *d, const struct level *level, int size)
+/* [-count, +0] Makes the collected values elements of a new array in their slot; returns its stack index. */
+static int build_array(lua_State *L, unsigned count, int size)
 {
-    lua_State *L = d->L;
+    int slot = lua_gettop(L) - (int)count;
     lua_createtable(L, size, 0);
-    lua_replace(L, level->slot);
-    for (int i = (int)level->count; i > 0; i--)
-        lua_rawseti(L, level->slot, i);
+    lua_replace(L, slot);
+    for (int i = (int)count; i > 0; i--)
+        lua_rawseti(L, slot, i);
+    return slot;
 }
 
-/* The same for an object, one key after the other. */
-static void build_object(const struct decoder *d, const struct level *level, int size)
+/* Marks the array on top. */
+static void mark_array(const struct decoder *d)
+{
+    lua_rawgeti(d->L, LUA_REGISTRYINDEX, d->shapes->array_mark);
+    lua_setmetatable(d->L, -2);
+}
+
+/* Behind the opening bracket. */
+static const char *decode_array(struct decoder *d, const char *at, unsigned levels, pp_shape_id *place)
+{
+    unsigned count = 0;
+    int table = 0; /* stack index once it is spilled */
+    char c = pp_json_peek(&at, d->end);
+    if (!may_open(d, levels))
+        return NULL;
+    lua_pushboolean(d->L, 0); /* the slot */
+    while (c != ']') {
+        at = decode_value(d, at, levels - 1, place);
+        if (at == NULL)
+            return NULL;
+        count++;
+        if (table != 0)
+            lua_rawseti(d->L, table, (int)count);
+        else if (count == WIDE_ARRAY)
+            table = build_array(d->L, count, size_hint(count, (size_t)(d->end - at)));
+        c = pp_json_peek(&at, d->end);
+        if (c == ',')
+            at++;
+        else if (c != ']')
+            return NULL;
+    }
+    if (table == 0)
+        build_array(d->L, count, (int)count);
+    mark_array(d);
+    return at + 1;
+}
+
+/* [-count, +0] Makes the collected values fields of a new table in their slot; returns its stack index. */
+static int build_object(const struct decoder *d, const struct object *o, int size)
 {
     lua_State *L = d->L;
-    size_t depth = (size_t)(level - d->levels);
+    int slot = lua_gettop(L) - (int)o->count;
     lua_createtable(L, 0, size);
-    lua_replace(L, level->slot);
-    for (unsigned i = 0; i < level->count; i++) {
-        // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): take_key wrote the first `count` of them
-        const char *key = d->keys[depth][i];
-        if (!pp_shapes_push_key(d->shapes, L, d->table, d->ids[depth][i]))
-            lua_pushlstring(L, key, (size_t)((const char *)memchr(key, '"', (size_t)(d->end - key)) - key));
-        lua_pushvalue(L, level->slot + 1 + (int)i);
-        lua_rawset(L, level->slot);
+    lua_replace(L, slot);
+    for (unsigned i = 0; i < o->count; i++) {
+        const char *key = o->keys[i];
+        lua_pushlstring(L, key, (size_t)((const char *)memchr(key, '"', PP_SHAPE_KEY_LEN) - key));
+        lua_pushvalue(L, slot + 1 + (int)i);
+        lua_rawset(L, slot);
     }
-    lua_settop(L, level->slot);
+    lua_settop(L, slot);
+    return slot;
 }
 
-static void close_array(struct decoder *d, const struct level *level)
+/* Puts what is known of the objects that were met here in the slot. */
+static void open_object(const struct decoder *d, struct object *o, pp_shape_id place)
 {
-    lua_State *L = d->L;
-    if (!level->spilled)
-        build_array(d, level, (int)level->count);
-    lua_rawgeti(L, d->table, PP_SHAPES_ARRAY);
-    lua_setmetatable(L, -2);
+    const struct pp_shape *shape = pp_shapes_at(d->shapes, place);
+    bool known = shape->id == place, has_maker = known && shape->has_maker;
+    if (has_maker)
+        lua_rawgeti(d->L, LUA_REGISTRYINDEX, shape->maker);
+    else
+        lua_pushboolean(d->L, 0);
+    o->table = 0;
+    o->count = 0;
+    o->shape = 0;
+    o->next = known ? shape->first : 0;
+    o->slot = has_maker ? place : 0;
 }
 
-static void close_object(struct decoder *d, const struct level *level)
+PP_JSON_INLINE void collect_key(struct object *o, struct pp_shape *shape, const char *key)
 {
-    lua_State *L = d->L;
-    if (level->spilled)
+    o->keys[o->count++] = key + 1;
+    o->shape = shape->id;
+    o->next = shape->next;
+    o->inner = &shape->inner;
+}
+
+/* A key of an object whose keys are collected: false where it can't be one of them. `len` has its quotes. */
+static bool collect_other_key(struct decoder *d, struct object *o, const char *at, size_t len)
+{
+    struct pp_shape *shape = o->count < PP_SHAPE_FIELDS ? pp_shapes_find(d->shapes, o->shape, at, len) : NULL;
+    if (shape != NULL)
+        collect_key(o, shape, at);
+    return shape != NULL;
+}
+
+/* A key that is not what was expected, or has spaces around it. */
+static __attribute__((noinline)) const char *take_other_key(struct decoder *d, struct object *o, const char *at)
+{
+    if (pp_json_peek(&at, d->end) != '"')
+        return NULL;
+    struct pp_json_scan scan = pp_json_scan_string(at + 1, d->begin, d->end);
+    if (scan.error != NULL)
+        return NULL;
+    if (o->table == 0 && (scan.escaped || !collect_other_key(d, o, at, (size_t)(scan.at + 1 - at)))) {
+        o->table = build_object(d, o, size_hint(o->count, (size_t)(d->end - at)));
+        o->next = 0;
+        o->nowhere = 0;
+        o->inner = &o->nowhere;
+    }
+    if (o->table != 0)
+        decode_string(d, at + 1);
+    at = scan.at + 1;
+    return pp_json_peek(&at, d->end) == ':' ? at + 1 : NULL;
+}
+
+/* A key with its colon. It is collected, or pushed where the object is spilled. */
+PP_JSON_INLINE const char *take_key(struct decoder *d, struct object *o, const char *at)
+{
+    struct pp_shape *shape = pp_shapes_at(d->shapes, o->next);
+    size_t len = shape->key_len;
+    if (shape->id != o->next || (size_t)(d->end - at) <= len || at[len] != ':' || !pp_shape_same(at, shape->key, len))
+        return take_other_key(d, o, at);
+    shape->credit |= PP_SHAPE_CREDIT;
+    collect_key(o, shape, at);
+    return at + len + 1;
+}
+
+/* [-count, +0] Makes the table of collected values whose slot holds something else than their shape's function. */
+static __attribute__((noinline)) void close_other_object(const struct decoder *d, const struct object *o)
+{
+    if (!pp_shapes_push_maker(d->shapes, d->L, o->shape, o->keys, o->count)) {
+        build_object(d, o, (int)o->count);
         return;
-    if (level->count == 0) {
-        lua_createtable(L, 0, 0);
-        lua_replace(L, level->slot);
-    } else if (pp_shapes_push_function(d->shapes, L, d->table, d->ids[level - d->levels], level->count)) {
-        lua_replace(L, level->slot);
-        lua_call(L, (int)level->count, 1);
-    } else {
-        build_object(d, level, (int)level->count);
     }
+    lua_replace(d->L, -(int)o->count - 2);
+    lua_call(d->L, (int)o->count, 1);
 }
 
-/* A key, the reader's span: an id in the list of its level, or a string on the stack where the object is spilled. */
-PP_JSON_INLINE void take_key(struct decoder *d, struct level *level, const struct pp_json_reader *r)
+/* Behind the opening brace. */
+static const char *decode_object(struct decoder *d, const char *at, unsigned levels, pp_shape_id *place)
 {
-    pp_shape_id id = 0;
-    if (!r->escaped)
-        id = pp_shapes_find_key(d->shapes, d->L, d->table, r->span, r->span_len, d->end);
-    if (!level->spilled && id != 0 && level->count < PP_SHAPE_FIELDS) {
-        d->ids[r->depth][level->count] = id;
-        d->keys[r->depth][level->count] = r->span;
-        return;
+    struct object o;
+    if (!may_open(d, levels))
+        return NULL;
+    char c = pp_json_peek(&at, d->end);
+    if (c == '}') {
+        lua_createtable(d->L, 0, 0);
+        return at + 1;
     }
-    if (!level->spilled) {
-        build_object(d, level, size_hint(level->count, (size_t)(r->end - r->at)));
-        level->spilled = true;
-    }
-    if (id == 0 || !pp_shapes_push_key(d->shapes, d->L, d->table, id))
-        push_string(d->L, r);
-}
-
-/* The value on top of the stack belongs to this level. */
-PP_JSON_INLINE void take_value(struct decoder *d, struct level *level, const struct pp_json_reader *r)
-{
-    level->count++;
-    if (!level->spilled) {
-        if (level->count < WIDE_ARRAY || (r->kinds & 1))
-            return;
-        build_array(d, level, size_hint(level->count, (size_t)(r->end - r->at)));
-        level->spilled = true;
-    } else if (r->kinds & 1) {
-        lua_rawset(d->L, level->slot);
-    } else {
-        lua_rawseti(d->L, level->slot, (int)level->count);
-    }
-}
-
-/* Pushes the value of the reader's text: NULL; or the reason, the stack in disorder. */
-static const char *decode(struct decoder *d, struct pp_json_reader *reader)
-{
-    lua_State *L = d->L;
-    struct pp_json_reader r = *reader;
-    struct level *level = d->levels;
+    open_object(d, &o, *place);
     for (;;) {
-        enum pp_json_token token = pp_json_next(&r);
-        switch (token) {
-        case PP_JSON_NULL:
-            lua_pushlightuserdata(L, NULL);
+        at = take_key(d, &o, at);
+        if (at == NULL || (at = decode_value(d, at, levels - 1, o.inner)) == NULL)
+            return NULL;
+        if (o.table != 0)
+            lua_rawset(d->L, o.table);
+        c = pp_json_peek(&at, d->end);
+        if (c != ',')
             break;
-        case PP_JSON_TRUE:
-        case PP_JSON_FALSE:
-            lua_pushboolean(L, token == PP_JSON_TRUE);
-            break;
-        case PP_JSON_NUMBER:
-            lua_pushnumber(L, pp_json_number(&r));
-            break;
-        case PP_JSON_STRING:
-            push_string(L, &r);
-            break;
-        case PP_JSON_KEY:
-            take_key(d, level, &r);
-            continue;
-        case PP_JSON_ARRAY_BEGIN:
-        case PP_JSON_OBJECT_BEGIN:
-            if (!lua_checkstack(L, WIDE_ARRAY + 8)) {
-                *reader = r;
-                return "the Lua stack is full";
-            }
-            lua_pushboolean(L, 0);
-            *++level = (struct level){.slot = lua_gettop(L)};
-            continue;
-        case PP_JSON_ARRAY_END:
-            close_array(d, level--);
-            break;
-        case PP_JSON_OBJECT_END:
-            close_object(d, level--);
-            break;
-        case PP_JSON_ERROR:
-        case PP_JSON_END:
-            *reader = r;
-            return r.error;
-        }
-        take_value(d, level, &r);
+        at++;
     }
+    if (c != '}')
+        return NULL;
+    if (o.table != 0)
+        return at + 1;
+    if (o.slot == o.shape)
+        lua_call(d->L, (int)o.count, 1);
+    else
+        close_other_object(d, &o);
+    *place = o.shape;
+    return at + 1;
+}
+
+/* Writes why `text` was refused. */
+static void explain(const char *text, size_t len, char *error, size_t error_size)
+{
+    struct pp_json_reader reader;
+    enum pp_json_token token;
+    pp_json_reader_init(&reader, text, len);
+    do
+        token = pp_json_next(&reader);
+    while (token != PP_JSON_ERROR && token != PP_JSON_END);
+    if (token == PP_JSON_ERROR)
+        snprintf(error, error_size, "%s at byte %zu", reader.error, pp_json_offset(&reader));
+    else
+        snprintf(error, error_size, "the Lua stack is full");
 }
 
 int pp_lua_json_decode(lua_State *L, const char *text, size_t len, char *error, size_t error_size)
 {
-    struct decoder d;
-    struct pp_json_reader reader;
+    struct decoder d = {L, pp_shapes_open(L), text, text + len};
     int top = lua_gettop(L);
-    if (!lua_checkstack(L, WIDE_ARRAY + 8))
+    if (!lua_checkstack(L, 2 * ROOM))
         return snprintf(error, error_size, "the Lua stack is full"), 0;
-    d.L = L;
-    d.table = top + 1;
-    d.shapes = pp_shapes_open(L);
-    d.end = text + len;
-    d.levels[0] = (struct level){0};
-    pp_json_reader_init(&reader, text, len);
-    const char *reason = decode(&d, &reader);
-    if (reason != NULL) {
-        snprintf(error, error_size, "%s at byte %zu", reason, pp_json_offset(&reader));
-        lua_settop(L, top);
-        return 0;
-    }
-    lua_replace(L, top + 1);
-    return 1;
+    const char *at = decode_value(&d, text, PP_JSON_MAX_DEPTH, &d.shapes->outermost);
+    if (at != NULL && pp_json_skip_space(at, d.end) == d.end)
+        return 1;
+    lua_settop(L, top);
+    explain(text, len, error, error_size);
+    return 0;
 }

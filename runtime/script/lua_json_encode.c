@@ -19,12 +19,11 @@ struct encoder {
     char *error;
     size_t error_size;
     struct pp_shapes *shapes;
-    int table;      /* stack index of the table of shapes */
     int first_slot; /* the key of level 1, its value behind it; two slots for each level */
     int depth;      /* open tables */
 };
 
-static bool encode_value(struct encoder *e, int index);
+static bool encode_table(struct encoder *e, int table);
 
 static int key_slot(const struct encoder *e, int level)
 {
@@ -100,12 +99,20 @@ static bool fail(const struct encoder *e, const char *reason)
     return fail_at(e, e->depth, reason);
 }
 
-static bool encode_number(struct encoder *e, double value)
+/* A number that is not short. */
+static bool encode_other_number(struct encoder *e, double value)
 {
     if (!isfinite(value))
         return fail(e, isnan(value) ? "NaN cannot be encoded" : "an infinite number cannot be encoded");
     pp_json_write_number(e->out, value);
     return true;
+}
+
+PP_JSON_INLINE bool encode_number(struct encoder *e, double value)
+{
+    size_t len = pp_json_number_write_short(value, pp_buf_reserve(e->out, PP_JSON_NUMBER_MAX));
+    e->out->len += len;
+    return len > 0 || encode_other_number(e, value);
 }
 
 static bool encode_string(struct encoder *e, int index)
@@ -115,15 +122,58 @@ static bool encode_string(struct encoder *e, int index)
     return pp_json_write_string(e->out, string, len) || fail(e, "the string is not valid UTF-8 and cannot be encoded");
 }
 
-static bool has_mark(const struct encoder *e, int table)
+static bool fail_type(struct encoder *e, int type)
+{
+    static const char *const reasons[] = {
+        [LUA_TLIGHTUSERDATA] = "a light userdata cannot be encoded",
+        [LUA_TFUNCTION] = "a function cannot be encoded",
+        [LUA_TUSERDATA] = "a userdata cannot be encoded",
+        [LUA_TTHREAD] = "a coroutine cannot be encoded",
+        [LUA_TCDATA] = "a cdata cannot be encoded; use tonumber() or tostring()",
+    };
+    return fail(e, reasons[type]);
+}
+
+static bool encode_other(struct encoder *e, int index, int type)
+{
+    if (type == LUA_TBOOLEAN && lua_toboolean(e->L, index))
+        pp_buf_append(e->out, "true", 4);
+    else if (type == LUA_TBOOLEAN)
+        pp_buf_append(e->out, "false", 5);
+    else if (type == LUA_TNIL || type == LUA_TNONE ||
+             (type == LUA_TLIGHTUSERDATA && lua_touserdata(e->L, index) == NULL))
+        pp_buf_append(e->out, "null", 4);
+    else
+        return fail_type(e, type);
+    return true;
+}
+
+/* `index` is absolute. */
+PP_JSON_INLINE bool encode_value(struct encoder *e, int index)
+{
+    int type = lua_type(e->L, index);
+    if (type == LUA_TNUMBER)
+        return encode_number(e, lua_tonumber(e->L, index));
+    if (type == LUA_TSTRING)
+        return encode_string(e, index);
+    if (type == LUA_TTABLE)
+        return encode_table(e, index);
+    return encode_other(e, index, type);
+}
+
+/* [-1, +0] Whether the metatable on top is the array mark. */
+static bool is_mark(const struct encoder *e)
 {
     lua_State *L = e->L;
-    if (!lua_getmetatable(L, table))
-        return false;
-    lua_rawgeti(L, e->table, PP_SHAPES_ARRAY); /* stack now: …, metatable, mark */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, e->shapes->array_mark); /* stack now: …, metatable, mark */
     bool same = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return same;
+}
+
+PP_JSON_INLINE bool has_mark(const struct encoder *e, int table)
+{
+    return lua_getmetatable(e->L, table) && is_mark(e);
 }
 
 /* Looks at every key of a table that is more than it seemed; key and value slots are free.
@@ -209,33 +259,41 @@ static bool encode_new_key(struct encoder *e)
     if (!pp_json_write_string(e->out, name, len))
         return fail_at(e, e->depth - 1, "a key of the table is not valid UTF-8");
     pp_buf_append_char(e->out, ':');
-    pp_shapes_learn_text(e->shapes, L, e->table);
+    pp_shapes_learn_text(e->shapes, L);
     lua_pop(L, 1);
     return true;
 }
 
-/* As encode_array. */
-static bool encode_object(struct encoder *e, int table)
+PP_JSON_INLINE void append_text(struct pp_buf *out, const struct pp_shape_text *text)
+{
+    char *to = pp_buf_reserve(out, sizeof text->text);
+    memcpy(to, text->text, 16);
+    if (text->len > 16)
+        memcpy(to + 16, text->text + 16, sizeof text->text - 16);
+    out->len += text->len;
+}
+
+/* As encode_array; `key` is the first key's address. */
+static bool encode_object(struct encoder *e, int table, const void *key)
 {
     lua_State *L = e->L;
-    int key = key_slot(e, e->depth);
+    int value = key_slot(e, e->depth) + 1;
     size_t start = e->out->len;
-    if (has_mark(e, table))
-        return fail_at(e, e->depth - 1, "the table is marked as an array but has string keys");
-    do {
-        const struct pp_shape_text *text = pp_shapes_find_text(e->shapes, lua_topointer(L, key));
-        if (text != NULL) {
-            memcpy(pp_buf_reserve(e->out, sizeof text->text), text->text, sizeof text->text);
-            e->out->len += text->len;
-        } else if (lua_type(L, key) != LUA_TSTRING) {
+    for (;;) {
+        const struct pp_shape_text *text = pp_shapes_find_text(e->shapes, key);
+        if (text != NULL)
+            append_text(e->out, text);
+        else if (lua_type(L, -2) != LUA_TSTRING)
             return encode_array_slowly(e, table, start);
-        } else if (!encode_new_key(e)) {
+        else if (!encode_new_key(e))
             return false;
-        }
-        if (!encode_value(e, key + 1))
+        if (!encode_value(e, value))
             return false;
         lua_pop(L, 1);
-    } while (lua_next(L, table));
+        if (!lua_next(L, table))
+            break;
+        key = lua_topointer(L, -2);
+    }
     e->out->data[start] = '{'; /* where the first key put its comma */
     pp_buf_append_char(e->out, '}');
     return true;
@@ -244,6 +302,7 @@ static bool encode_object(struct encoder *e, int table)
 static bool encode_table(struct encoder *e, int table)
 {
     lua_State *L = e->L;
+    bool ok;
     if (e->depth == PP_JSON_MAX_DEPTH)
         return fail(e, "nested deeper than 64 levels; does it contain itself?");
     lua_pushnil(L);
@@ -252,52 +311,15 @@ static bool encode_table(struct encoder *e, int table)
         return true;
     }
     e->depth++;
-    int type = lua_type(L, key_slot(e, e->depth));
-    bool ok = type == LUA_TNUMBER ? encode_array(e, table) : encode_object(e, table);
+    const void *key = lua_topointer(L, -2);
+    if (key == NULL) /* a number's, a boolean's, but no string's */
+        ok = encode_array(e, table);
+    else if (!has_mark(e, table))
+        ok = encode_object(e, table, key);
+    else
+        ok = fail_at(e, e->depth - 1, "the table is marked as an array but has string keys");
     e->depth--;
     return ok;
-}
-
-static bool fail_type(struct encoder *e, int type)
-{
-    static const char *const reasons[] = {
-        [LUA_TLIGHTUSERDATA] = "a light userdata cannot be encoded",
-        [LUA_TFUNCTION] = "a function cannot be encoded",
-        [LUA_TUSERDATA] = "a userdata cannot be encoded",
-        [LUA_TTHREAD] = "a coroutine cannot be encoded",
-        [LUA_TCDATA] = "a cdata cannot be encoded; use tonumber() or tostring()",
-    };
-    return fail(e, reasons[type]);
-}
-
-/* `index` is absolute. */
-static bool encode_value(struct encoder *e, int index)
-{
-    int type = lua_type(e->L, index);
-    switch (type) {
-    case LUA_TNUMBER:
-        return encode_number(e, lua_tonumber(e->L, index));
-    case LUA_TSTRING:
-        return encode_string(e, index);
-    case LUA_TTABLE:
-        return encode_table(e, index);
-    case LUA_TBOOLEAN:
-        if (lua_toboolean(e->L, index))
-            pp_buf_append(e->out, "true", 4);
-        else
-            pp_buf_append(e->out, "false", 5);
-        return true;
-    case LUA_TLIGHTUSERDATA:
-        if (lua_touserdata(e->L, index) != NULL)
-            return fail_type(e, type);
-        /* fallthrough */
-    case LUA_TNIL:
-    case LUA_TNONE:
-        pp_buf_append(e->out, "null", 4);
-        return true;
-    default:
-        return fail_type(e, type);
-    }
 }
 
 bool pp_lua_json_encode(lua_State *L, int index, struct pp_buf *out, char *error, size_t error_size)
@@ -312,10 +334,10 @@ bool pp_lua_json_encode(lua_State *L, int index, struct pp_buf *out, char *error
     }
     if (!lua_checkstack(L, 2 * PP_JSON_MAX_DEPTH + 8))
         return snprintf(error, error_size, "payload: the Lua stack is full"), false;
-    struct encoder e = {L, out, error, error_size, pp_shapes_open(L), top + 1, top + 2, 0};
-    bool ok = encode_value(&e, index);
-    if (!ok)
-        out->len = before;
+    struct encoder e = {L, out, error, error_size, pp_shapes_open(L), top + 1, 0};
+    if (encode_value(&e, index)) /* which leaves the stack as it was */
+        return true;
+    out->len = before;
     lua_settop(L, top);
-    return ok;
+    return false;
 }

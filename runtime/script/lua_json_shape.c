@@ -1,4 +1,4 @@
-/* The slow half of what the JSON decoder learns: taking a slot, and making a shape's function. */
+/* The slow half of what JSON teaches: taking a slot, and making a shape's function. */
 #include "script/lua_json_shape.h"
 
 #include <stdio.h>
@@ -13,36 +13,45 @@
 
 static const char registry_key;
 
+_Thread_local struct pp_shapes_last pp_shapes_last;
+
+/* A reference to nothing yet. */
+static int reserve(lua_State *L)
+{
+    lua_pushboolean(L, 0);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void pp_shapes_create(lua_State *L)
 {
     lua_pushlightuserdata(L, (void *)(uintptr_t)&registry_key);
-    lua_createtable(L, PP_SHAPES_END, 0);
     struct pp_shapes *shapes = lua_newuserdata(L, sizeof *shapes);
     memset(shapes, 0, sizeof *shapes);
-    for (int i = 0; i < PP_SHAPE_TEXTS; i++)
-        shapes->texts[i].string = shapes; /* no string's address, and not NULL, which a key of another type has */
-    lua_rawseti(L, -2, PP_SHAPES_SELF);
-    for (int i = PP_SHAPES_KEY; i < PP_SHAPES_END; i++) {
-        lua_pushboolean(L, 0);
-        lua_rawseti(L, -2, i);
-    }
-    lua_pushvalue(L, -3); /* stack now: mark, registry key, table, mark */
-    lua_rawseti(L, -2, PP_SHAPES_ARRAY);
     lua_rawset(L, LUA_REGISTRYINDEX);
-    lua_pop(L, 1);
+    shapes->array_mark = luaL_ref(L, LUA_REGISTRYINDEX);
+    /* So many in one go stand in the registry's array part, where they are found fastest. */
+    for (int i = 0; i < PP_SHAPE_SLOTS; i++) {
+        shapes->slots[i].id = PP_SHAPE_NONE;
+        shapes->slots[i].maker = reserve(L);
+    }
+    for (int i = 0; i < PP_SHAPE_TEXTS; i++) {
+        shapes->texts[i].string = shapes; /* no string's address, and not NULL, which a key of another type has */
+        shapes->texts[i].anchor = reserve(L);
+    }
+    pp_shapes_last = (struct pp_shapes_last){lua_topointer(L, LUA_REGISTRYINDEX), shapes};
 }
 
-struct pp_shapes *pp_shapes_open(lua_State *L)
+struct pp_shapes *pp_shapes_look_up(lua_State *L)
 {
     lua_pushlightuserdata(L, (void *)(uintptr_t)&registry_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
-    lua_rawgeti(L, -1, PP_SHAPES_SELF);
     struct pp_shapes *shapes = lua_touserdata(L, -1);
     lua_pop(L, 1);
+    pp_shapes_last = (struct pp_shapes_last){lua_topointer(L, LUA_REGISTRYINDEX), shapes};
     return shapes;
 }
 
-void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L, int table)
+void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L)
 {
     char text[PP_SHAPE_TEXT_LEN];
     size_t len;
@@ -58,34 +67,76 @@ void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L, int table)
     unsigned slot = pp_shape_text_slot(address) ^ (unsigned)(shapes->learned_texts++ & 1);
     struct pp_shape_text *place = &shapes->texts[slot];
     lua_pushvalue(L, -1);
-    lua_rawseti(L, table, PP_SHAPES_TEXT + (int)slot);
+    lua_rawseti(L, LUA_REGISTRYINDEX, place->anchor);
     place->string = address;
     place->len = (uint8_t)(len + 4);
     memcpy(place->text, text, len + 4);
 }
 
-pp_shape_id pp_shapes_learn_key(struct pp_shapes *shapes, lua_State *L, int table, const struct pp_shape_key *key,
-                                unsigned first_slot)
+/* The first slot of a list. Its key is at least two bytes long, for it has quotes. */
+static unsigned first_slot(pp_shape_id parent, const char *key, size_t len)
 {
-    unsigned slot = first_slot + (unsigned)(shapes->installed % PP_SHAPE_PROBES);
-    for (unsigned i = 0; i < PP_SHAPE_PROBES; i++)
-        if (shapes->keys[(first_slot + i) % PP_SHAPE_KEYS].id == 0) {
-            slot = first_slot + i;
-            break;
-        }
-    slot %= PP_SHAPE_KEYS;
-    struct pp_shape_key *old = &shapes->keys[slot];
-    if (old->id != 0 && old->credit > 0) {
-        old->credit--;
-        shapes->installed++; /* the next one threatens its neighbour */
-        return 0;
+    uint64_t head = 0, tail = 0;
+    size_t size = len >= 8 ? 8 : len >= 4 ? 4 : 2;
+    memcpy(&head, key, size);
+    memcpy(&tail, key + len - size, size);
+    uint64_t mixed = head ^ (tail << 7 | tail >> 57) ^ len ^ parent * UINT64_C(0xD6E8FEB86659FD93);
+    return (unsigned)((mixed * UINT64_C(0x9E3779B97F4A7C15)) >> 54);
+}
+
+/* Takes an empty slot, or one whose credit is gone; NULL where there is none, and one has less credit. */
+static struct pp_shape *take_slot(struct pp_shapes *shapes, unsigned first)
+{
+    for (unsigned i = 0; i < PP_SHAPE_PROBES; i++) {
+        struct pp_shape *shape = &shapes->slots[(first + i) % PP_SHAPE_SLOTS];
+        if (shape->id == PP_SHAPE_NONE)
+            return shape;
     }
-    lua_pushlstring(L, key->text,
-                    key->len); /* may run finalizers, which may decode: the slot is filled in one go behind it */
-    lua_rawseti(L, table, PP_SHAPES_KEY + (int)slot);
-    *old = *key;
-    old->id = ++shapes->installed * PP_SHAPE_KEYS + slot;
-    return old->id;
+    /* The next one threatens its neighbour. */
+    struct pp_shape *shape = &shapes->slots[(first + shapes->learned++ % PP_SHAPE_PROBES) % PP_SHAPE_SLOTS];
+    if (shape->credit == 0)
+        return shape;
+    shape->credit--;
+    return NULL;
+}
+
+static struct pp_shape *learn(struct pp_shapes *shapes, pp_shape_id parent, const char *key, size_t len, unsigned first)
+{
+    const struct pp_shape *before = pp_shapes_at(shapes, parent);
+    if (parent != 0 && before->id != parent)
+        return NULL; /* evicted since */
+    pp_shape_id first_key = before->first;
+    struct pp_shape *shape = take_slot(shapes, first);
+    if (shape == NULL)
+        return NULL;
+    pp_shape_id id = ++shapes->learned * PP_SHAPE_SLOTS + (uint64_t)(shape - shapes->slots);
+    *shape = (struct pp_shape){.id = id,
+                               .parent = parent,
+                               .first = parent != 0 ? first_key : id,
+                               .maker = shape->maker,
+                               .key_len = (uint8_t)len};
+    memcpy(shape->key, key, len);
+    return shape;
+}
+
+struct pp_shape *pp_shapes_find(struct pp_shapes *shapes, pp_shape_id parent, const char *key, size_t len)
+{
+    if (len > PP_SHAPE_KEY_LEN)
+        return NULL;
+    unsigned first = first_slot(parent, key, len);
+    struct pp_shape *found = NULL;
+    for (unsigned i = 0; i < PP_SHAPE_PROBES && found == NULL; i++) {
+        struct pp_shape *shape = &shapes->slots[(first + i) % PP_SHAPE_SLOTS];
+        if (shape->parent == parent && shape->key_len == len && pp_shape_same(shape->key, key, len))
+            found = shape;
+    }
+    if (found == NULL && (found = learn(shapes, parent, key, len, first)) == NULL)
+        return NULL;
+    found->credit |= PP_SHAPE_CREDIT;
+    struct pp_shape *before = pp_shapes_at(shapes, parent);
+    if (before->id == parent)
+        before->next = found->id;
+    return found;
 }
 
 /* Our functions only ever return to C, where a trace cannot go: the compiler need not try. Raises inside a finalizer.
@@ -96,8 +147,8 @@ static int leave_uncompiled(lua_State *L)
     return 0;
 }
 
-/* Pushes the function for these keys: true; or pushes nothing where one of them was evicted. */
-static bool compile(const struct pp_shapes *shapes, lua_State *L, const pp_shape_id *ids, unsigned count)
+/* Pushes the function for these keys: true; or pushes nothing. */
+static bool compile(lua_State *L, const char *const *keys, unsigned count)
 {
     char code[64 + PP_SHAPE_FIELDS * (PP_SHAPE_KEY_LEN + 32)];
     size_t len = (size_t)sprintf(code, "return function(");
@@ -105,11 +156,9 @@ static bool compile(const struct pp_shapes *shapes, lua_State *L, const pp_shape
         len += (size_t)sprintf(code + len, "%sa%u", i > 0 ? "," : "", i);
     len += (size_t)sprintf(code + len, ") return {");
     for (unsigned i = 0; i < count; i++) {
-        const struct pp_shape_key *key = pp_shapes_key(shapes, ids[i]);
-        if (key->id != ids[i])
-            return false;
-        /* The reader has refused control characters, and a key with a backslash (so any with a quote) has no id. */
-        len += (size_t)sprintf(code + len, "[\"%.*s\"]=a%u,", key->len, key->text, i);
+        /* The reader has refused control characters, and a key with a backslash (so any with a quote) has no shape. */
+        int key_len = (int)((const char *)memchr(keys[i], '"', PP_SHAPE_KEY_LEN) - keys[i]);
+        len += (size_t)sprintf(code + len, "[\"%.*s\"]=a%u,", key_len, keys[i], i);
     }
     len += (size_t)sprintf(code + len, "} end");
     if (luaL_loadbuffer(L, code, len, "=json") != 0 || lua_pcall(L, 0, 1, 0) != 0) {
@@ -123,60 +172,27 @@ static bool compile(const struct pp_shapes *shapes, lua_State *L, const pp_shape
     return true;
 }
 
-static uint64_t hash_ids(const pp_shape_id *ids, unsigned count)
+bool pp_shapes_push_maker(struct pp_shapes *shapes, lua_State *L, pp_shape_id id, const char *const *keys,
+                          unsigned count)
 {
-    uint64_t hash = count;
-    for (unsigned i = 0; i < count; i++)
-        hash = (hash ^ ids[i]) * UINT64_C(0x9E3779B97F4A7C15);
-    return hash ^ hash >> 32;
-}
-
-static bool is_shape(const struct pp_shape *shape, uint64_t hash, const pp_shape_id *ids, unsigned count)
-{
-    return shape->hash == hash && shape->count == count && memcmp(shape->ids, ids, count * sizeof *ids) == 0;
-}
-
-/* A list that is not known: it takes an empty slot, or that of a list whose credit is gone. */
-static void learn(struct pp_shapes *shapes, uint64_t hash, const pp_shape_id *ids, unsigned count)
-{
-    struct pp_shape *shape = NULL;
-    for (unsigned i = 0; i < PP_SHAPE_PROBES; i++) {
-        shape = &shapes->shapes[(hash + i) % PP_SHAPE_SHAPES];
-        if (shape->count == 0)
-            break;
-    }
-    if (shape->count > 0 && shape->credit > 0) {
-        shape->credit--;
-        return;
-    }
-    *shape = (struct pp_shape){.hash = hash, .count = (uint8_t)count, .credit = 1};
-    memcpy(shape->ids, ids, count * sizeof *ids);
-}
-
-bool pp_shapes_push_function(struct pp_shapes *shapes, lua_State *L, int table, const pp_shape_id *ids, unsigned count)
-{
-    uint64_t hash = hash_ids(ids, count);
-    for (unsigned i = 0; i < PP_SHAPE_PROBES; i++) {
-        unsigned slot = (unsigned)((hash + i) % PP_SHAPE_SHAPES);
-        struct pp_shape *shape = &shapes->shapes[slot];
-        if (!is_shape(shape, hash, ids, count))
-            continue;
-        if (shape->credit < UINT8_MAX)
-            shape->credit++;
-        if (shape->has_function) {
-            lua_rawgeti(L, table, PP_SHAPES_FUNCTION + (int)slot);
-            return true;
-        }
-        if (shape->credit < LEARN || !compile(shapes, L, ids, count))
-            return false;
-        /* Compiling may have run finalizers, which may have decoded and taken the slot. */
-        if (is_shape(shape, hash, ids, count)) {
-            lua_pushvalue(L, -1);
-            lua_rawseti(L, table, PP_SHAPES_FUNCTION + (int)slot);
-            shape->has_function = true;
-        }
+    struct pp_shape *shape = pp_shapes_at(shapes, id);
+    if (shape->id != id)
+        return false;
+    if (shape->has_maker) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, shape->maker);
         return true;
     }
-    learn(shapes, hash, ids, count);
-    return false;
+    if (shape->uses < LEARN) {
+        shape->uses++;
+        return false;
+    }
+    if (!compile(L, keys, count))
+        return false;
+    /* Compiling may have run finalizers, which may have decoded and taken the slot. */
+    if (shape->id == id) {
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, LUA_REGISTRYINDEX, shape->maker);
+        shape->has_maker = true;
+    }
+    return true;
 }

@@ -1,6 +1,14 @@
-/* What the JSON decoder has learned from the texts before: the strings of keys, and for each often seen list of keys a
- * Lua function that makes the table in one step, `function(a, b) return {["x"] = a, ["y"] = b} end`. It is a cache of
- * fixed size: what it doesn't hold is only slower, whatever a peer sends. */
+/* What the texts and values before have taught: for each often seen list of keys a Lua function that makes the table in
+ * one step, `function(a, b) return {["x"] = a, ["y"] = b} end`, and the text of keys for writing. It is a cache of
+ * fixed size: what it doesn't hold is only slower, whatever a peer sends.
+ *
+ * Lists of keys form a tree. A shape is a list, known by its last key and by the shape of the keys before:
+ *
+ *     0 ── "id" ── "x" ── "y"        {"id":…,"x":…,"y":…}
+ *       └─ "item" ── "count"         {"item":…,"count":…}
+ *
+ * Each remembers which key came next, so most keys of a text are compared with one that is expected and nothing else.
+ */
 #ifndef PP_SCRIPT_LUA_JSON_SHAPE_H
 #define PP_SCRIPT_LUA_JSON_SHAPE_H
 
@@ -12,130 +20,98 @@
 #include <lua.h>
 
 #define PP_SHAPE_FIELDS 24   /* longest list of keys that is learned */
-#define PP_SHAPE_KEY_LEN 32  /* longest key that is learned */
-#define PP_SHAPE_KEYS 1024   /* slots for keys; an id holds ten bits for it */
-#define PP_SHAPE_SHAPES 128  /* slots for shapes */
-#define PP_SHAPE_PROBES 4    /* slots that a key or a shape may stand in */
+#define PP_SHAPE_KEY_LEN 80  /* longest key that is learned, with its quotes */
+#define PP_SHAPE_SLOTS 1024  /* slots for shapes; an id holds ten bits for it */
+#define PP_SHAPE_PROBES 4    /* slots that a shape may stand in */
 #define PP_SHAPE_TEXTS 512   /* slots for the texts of keys */
-#define PP_SHAPE_TEXT_LEN 39 /* longest text of a key that is learned, with its quotes, comma and colon */
+#define PP_SHAPE_TEXT_LEN 51 /* longest text of a key that is learned, with its quotes, comma and colon */
 
-/* A key that has a slot has an id: a number that is never given again, even where the key is evicted and comes back. */
+/* A number that is never given again, even where the shape is evicted and comes back. 0 is the empty list. */
 typedef uint64_t pp_shape_id;
 
-struct pp_shape_key {
-    pp_shape_id id; /* count << 10 | slot; 0 for an empty slot */
-    uint64_t head;  /* its first eight bytes, zeros behind it where it is shorter */
-    uint64_t tail;  /* its last eight bytes; 0 where it is not longer than eight */
-    uint8_t len;
-    uint8_t credit; /* use since it was threatened with eviction */
-    char text[PP_SHAPE_KEY_LEN];
+struct pp_shape {
+    pp_shape_id id;     /* count << 10 | slot; PP_SHAPE_NONE for an empty slot */
+    pp_shape_id parent; /* the list without the last key */
+    pp_shape_id first;  /* the list of the first key alone */
+    pp_shape_id next;   /* the list with one key more that was met last; 0 before */
+    pp_shape_id inner;  /* the shape of the object that was met last as this key's value, or in an array there */
+    int maker;          /* the slot's reference in the registry */
+    bool has_maker;     /* it is that of this shape */
+    uint8_t uses;       /* objects of this shape, until it has its maker */
+    uint8_t credit;     /* use since it was threatened with eviction */
+    uint8_t key_len;
+    char key[PP_SHAPE_KEY_LEN]; /* the last key as the text has it, with its quotes */
 };
 
-struct pp_shape {
-    uint64_t hash;
-    uint8_t count;  /* of ids; 0 for an empty slot */
-    uint8_t credit; /* as above */
-    bool has_function;
-    pp_shape_id ids[PP_SHAPE_FIELDS];
-};
+#define PP_SHAPE_NONE 1
+#define PP_SHAPE_CREDIT 8
 
 /* A key as encoding writes it. */
 struct pp_shape_text {
-    const void
-        *string; /* the Lua string's address: the collector can't give it to another while the Lua table holds it */
+    const void *string; /* the Lua string's address: no other can have it while the registry holds it */
+    int anchor;         /* the slot's reference in the registry */
     uint8_t len;
     char text[PP_SHAPE_TEXT_LEN]; /* `,"key":` */
 };
 
 struct pp_shapes {
-    uint64_t installed; /* keys so far, for ids */
+    uint64_t learned; /* shapes so far, for ids */
     uint64_t learned_texts;
-    struct pp_shape_key keys[PP_SHAPE_KEYS];
-    struct pp_shape shapes[PP_SHAPE_SHAPES];
+    int array_mark;        /* reference to the array mark in the registry */
+    pp_shape_id outermost; /* the shape of the object that was met last as a whole text, or in an array there */
+    struct pp_shape slots[PP_SHAPE_SLOTS];
     struct pp_shape_text texts[PP_SHAPE_TEXTS];
 };
 
-/* The Lua table that goes with it, which holds what the collector must know of. */
-enum {
-    PP_SHAPES_SELF = 1,                                    /* the userdata of struct pp_shapes */
-    PP_SHAPES_ARRAY,                                       /* the array mark */
-    PP_SHAPES_KEY,                                         /* strings, by key slot */
-    PP_SHAPES_FUNCTION = PP_SHAPES_KEY + PP_SHAPE_KEYS,    /* functions, by shape slot */
-    PP_SHAPES_TEXT = PP_SHAPES_FUNCTION + PP_SHAPE_SHAPES, /* strings, by text slot */
-    PP_SHAPES_END = PP_SHAPES_TEXT + PP_SHAPE_TEXTS
-};
-
-/* Makes the table of this Lua state; the array mark is on top and popped. [-1, +0] */
+/* Makes what belongs to this Lua state; the array mark is on top and popped. [-1, +0] */
 void pp_shapes_create(lua_State *L);
 
-/* Pushes the table of this Lua state. [-0, +1] */
-struct pp_shapes *pp_shapes_open(lua_State *L);
+/* The state that was used last on this thread, by the address of its registry. Another state may come to have that
+ * address, but only after this one was closed, and then pp_shapes_create has written this anew. */
+struct pp_shapes_last {
+    const void *registry;
+    struct pp_shapes *shapes;
+};
+extern _Thread_local struct pp_shapes_last pp_shapes_last;
+
+/* What belongs to this Lua state, where it is not the last one. */
+struct pp_shapes *pp_shapes_look_up(lua_State *L);
+
+/* What belongs to this Lua state, which lives on one thread. [-0, +0] */
+static inline struct pp_shapes *pp_shapes_open(lua_State *L)
+{
+    if (lua_topointer(L, LUA_REGISTRYINDEX) == pp_shapes_last.registry)
+        return pp_shapes_last.shapes;
+    return pp_shapes_look_up(L);
+}
+
+/* The list `parent` with one key more, which stands in the text at `key` with its quotes and without escapes; learns it
+ * where it is new. NULL where it can't be learned. */
+struct pp_shape *pp_shapes_find(struct pp_shapes *shapes, pp_shape_id parent, const char *key, size_t len);
+
+/* Pushes the function that makes a table of the shape's keys out of so many arguments: true; or pushes nothing. `keys`
+ * is where they stand in the text, behind their quotes. [-0, +1 or +0] */
+bool pp_shapes_push_maker(struct pp_shapes *shapes, lua_State *L, pp_shape_id id, const char *const *keys,
+                          unsigned count);
 
 /* Remembers the text of the key that stands on top of the stack, where it needs no escape. [-0, +0] */
-void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L, int table);
+void pp_shapes_learn_text(struct pp_shapes *shapes, lua_State *L);
 
-/* Gives `key` a slot and an id; 0 where none could be had. `table` is the stack index of the Lua table. [-0, +0] */
-pp_shape_id pp_shapes_learn_key(struct pp_shapes *shapes, lua_State *L, int table, const struct pp_shape_key *key,
-                                unsigned first_slot);
-
-/* Pushes the function that makes a table of these keys out of so many arguments: true; or pushes nothing. [-0, +1 or
- * +0] */
-bool pp_shapes_push_function(struct pp_shapes *shapes, lua_State *L, int table, const pp_shape_id *ids, unsigned count);
-
-static inline const struct pp_shape_key *pp_shapes_key(const struct pp_shapes *shapes, pp_shape_id id)
+/* The slot of a shape; it is that shape's where the id is the same. */
+static inline struct pp_shape *pp_shapes_at(struct pp_shapes *shapes, pp_shape_id id)
 {
-    return &shapes->keys[id % PP_SHAPE_KEYS];
+    return &shapes->slots[id % PP_SHAPE_SLOTS];
 }
 
-/* Pushes the string of the key that had this id: true; or pushes nothing where it was evicted since. */
-static inline bool pp_shapes_push_key(const struct pp_shapes *shapes, lua_State *L, int table, pp_shape_id id)
+/* Whether two texts of this length, at least 2, are the same: each word, and the last one overlapping it. */
+static inline bool pp_shape_same(const char *a, const char *b, size_t len)
 {
-    if (pp_shapes_key(shapes, id)->id != id)
-        return false;
-    lua_rawgeti(L, table, PP_SHAPES_KEY + (int)(id % PP_SHAPE_KEYS));
-    return true;
-}
-
-/* The first eight bytes of a text that is followed by others up to `end`. */
-static inline uint64_t pp_shape_head(const char *text, size_t len, const char *end)
-{
-    uint64_t word = 0;
-    if (len >= 8 || end - text >= 8)
-        memcpy(&word, text, 8);
-    else
-        for (size_t i = 0; i < len; i++)
-            word |= (uint64_t)(unsigned char)text[i] << (8 * i);
-    return len >= 8 ? word : word & ((UINT64_C(1) << (8 * len)) - 1);
-}
-
-static inline bool pp_shape_key_is(const struct pp_shape_key *key, uint64_t head, uint64_t tail, const char *text,
-                                   size_t len)
-{
-    return key->head == head && key->tail == tail && key->len == len &&
-           (len <= 16 || memcmp(key->text + 8, text + 8, len - 16) == 0);
-}
-
-/* The id of a key of the text; learns it where it is new. 0 where it can't be learned: then it is a string like any
- * other. */
-static inline pp_shape_id pp_shapes_find_key(struct pp_shapes *shapes, lua_State *L, int table, const char *text,
-                                             size_t len, const char *end)
-{
-    if (len > PP_SHAPE_KEY_LEN)
-        return 0;
-    uint64_t head = pp_shape_head(text, len, end), tail = 0;
-    if (len > 8)
-        memcpy(&tail, text + len - 8, 8);
-    unsigned slot = (unsigned)(((head ^ (tail << 7 | tail >> 57) ^ len) * UINT64_C(0x9E3779B97F4A7C15)) >> 54);
-    for (unsigned i = 0; i < PP_SHAPE_PROBES; i++) {
-        struct pp_shape_key *key = &shapes->keys[(slot + i) % PP_SHAPE_KEYS];
-        if (pp_shape_key_is(key, head, tail, text, len) && key->id != 0) {
-            key->credit |= 8;
-            return key->id;
-        }
-    }
-    struct pp_shape_key key = {.head = head, .tail = tail, .len = (uint8_t)len};
-    memcpy(key.text, text, len);
-    return pp_shapes_learn_key(shapes, L, table, &key, slot);
+    if (len < 4)
+        return memcmp(a, b, 2) == 0 && memcmp(a + len - 2, b + len - 2, 2) == 0;
+    if (len < 8)
+        return memcmp(a, b, 4) == 0 && memcmp(a + len - 4, b + len - 4, 4) == 0;
+    return memcmp(a, b, 8) == 0 && memcmp(a + len - 8, b + len - 8, 8) == 0 &&
+           (len <= 16 || memcmp(a + 8, b + 8, len - 16) == 0);
 }
 
 static inline unsigned pp_shape_text_slot(const void *string)

@@ -384,22 +384,118 @@ static void agrees_with_jansson(void)
     pp_buf_destroy(&text);
 }
 
-/* decode() itself checks the stack. */
+/* Decodes `text`, which must be refused where the reader refuses it, and else be what jansson finds. */
+static void check_decode(const char *text, size_t len)
+{
+    struct pp_json_reader reader;
+    pp_json_reader_init(&reader, text, len);
+    bool valid = pp_json_skip(&reader) && pp_json_next(&reader) == PP_JSON_END;
+    CU_ASSERT_EQUAL_FATAL(decode(text, len), valid);
+    if (!valid)
+        return;
+    const char *again = encode();
+    json_t *before = json_loadb(text, len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+    json_t *after = again != NULL ? json_loads(again, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL) : NULL;
+    if (before == NULL || !json_equal(before, after)) {
+        printf("%.*s came back as %s\n", (int)len, text, again != NULL ? again : error);
+        CU_FAIL_FATAL("another value");
+    }
+    json_decref(before);
+    json_decref(after);
+}
+
 static void survives_broken_texts(void)
 {
     struct pp_buf text = {0};
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 30000; i++) {
         pp_buf_clear(&text);
         write_random(&text, 3);
         size_t len = text.len;
         if (below(2) == 0)
             len = below((unsigned)len + 1);
         for (unsigned n = below(3); n > 0 && len > 0; n--)
-            text.data[below((unsigned)len)] = "\"\\{}[],:0\xff\n"[below(11)];
-        if (decode(text.data, len))
-            lua_pop(L, 1);
+            text.data[below((unsigned)len)] = "\"\\{}[],: 0x\n"[below(13)];
+        check_decode(text.data, len);
     }
     pp_buf_destroy(&text);
+}
+
+/* Each text is decoded after `usual` was learned, so that other keys are expected than come. */
+static void stands_what_it_does_not_expect(void)
+{
+    static const char usual[] = "[{\"id\":1,\"name\":\"a\",\"position\":{\"x\":1.5,\"y\":2},\"of a key of more than "
+                                "sixteen bytes\":[{\"k\":1,\"l\":2},{\"k\":3,\"l\":4}]}]";
+    static const char *const texts[] = {
+        "[{\"id\":1,\"name\":\"a\",\"position\":{\"x\":1.5,\"y\":2}}]",
+        "[{\"id\":1,\"name\":\"a\",\"position\":{\"x\":1.5,\"y\":2,\"z\":3},\"more\":4}]",
+        "[{\"id\":1,\"nam\":\"a\",\"positio\":{\"\":1.5,\"yy\":2}}]",
+        "[{\"id\":1,\"names\":\"a\",\"positions\":{\"x\":{\"x\":[{\"x\":{}}]}}}]",
+        "[{\"id\":1,\"name\":{\"id\":1,\"name\":\"b\"},\"position\":[{\"x\":1,\"y\":2},{\"x\":3},{},{\"y\":1,\"x\":2}]}"
+        "]",
+        "[{\"id\":1,\"id\":2,\"name\":3,\"name\":4}]",
+        "[{\"id\":1,\"name\":2,\"id\":3,\"name\":4,\"position\":5,\"position\":6}]",
+        "[{\"\\u0069d\":1,\"name\":2,\"position\":{\"x\":1,\"\\u0079\":2,\"y\":3}}]",
+        "[{\"id\":1,\"na\\u006de\":2,\"name\":3}]",
+        "[ { \"id\" : 1 , \"name\" : \"a\" , \"position\" : { \"x\" : 1.5 , \"y\" : 2 } } ]",
+        "[{\"id\": 1, \"name\": \"a\", \"position\": {\"x\": 1.5, \"y\": 2}}]",
+        "[{\"id\" :1,\"name\"\n:\"a\"}]",
+        "[{\"of a key of more than sixteen byteS\":1},{\"id\":1,\"name\":2,\"position\":3,\"of a key of more than "
+        "sixTeen "
+        "bytes\":4}]",
+        "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":10,\"k\":11,\"l\":12,\"m\":13,"
+        "\"n\":14,"
+        "\"o\":15,\"p\":16,\"q\":17,\"r\":18,\"s\":19,\"t\":20,\"u\":21,\"v\":22,\"w\":23,\"x\":24,\"y\":{\"x\":1},"
+        "\"z\":[26]}",
+        "{\"a key that is much too long to be learned: it has more than eighty characters with its quotes\":1,\"b\":2}",
+    };
+    for (int round = 0; round < 40; round++)
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            check_decode(usual, sizeof usual - 1);
+            check_decode(texts[i], strlen(texts[i]));
+        }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (size_t len = 0; len < strlen(texts[i]); len++)
+            check_decode(texts[i], len);
+    for (size_t len = 0; len < sizeof usual - 1; len++)
+        check_decode(usual, len);
+}
+
+/* Objects inside objects, as deep as may be, and one deeper. */
+static void builds_deep_objects(void)
+{
+    struct pp_buf text = {0};
+    for (int pass = 0; pass < 40; pass++)
+        for (int depth = 1; depth <= PP_JSON_MAX_DEPTH + 1; depth++) {
+            pp_buf_clear(&text);
+            for (int i = 1; i < depth; i++)
+                pp_buf_append_string(&text, i % 3 == 0 ? "[{\"a\":1}," : "{\"inner\":");
+            pp_buf_append_string(&text, "{}");
+            for (int i = depth - 1; i > 0; i--)
+                pp_buf_append_char(&text, i % 3 == 0 ? ']' : '}');
+            check_decode(text.data, text.len);
+        }
+    pp_buf_destroy(&text);
+}
+
+/* What one state has learned is not taken for another's, even where that stands where the first one was. */
+static void keeps_states_apart(void)
+{
+    static const char text[] = "[{\"a\":[1],\"b\":{\"c\":2}},{\"a\":[],\"b\":{\"c\":\"d\"}}]";
+    char reason[PP_LUA_JSON_ERROR];
+    for (int i = 0; i < 20; i++) {
+        lua_State *other = luaL_newstate();
+        pp_lua_json_init(other);
+        for (int pass = 0; pass < 20 + i; pass++) {
+            check_decode(text, sizeof text - 1);
+            pp_buf_clear(&out);
+            CU_ASSERT_EQUAL_FATAL(pp_lua_json_decode(other, text, sizeof text - 1, reason, sizeof reason), 1);
+            CU_ASSERT(pp_lua_json_encode(other, -1, &out, reason, sizeof reason));
+            CU_ASSERT_EQUAL(out.len, sizeof text - 1);
+            lua_settop(other, 0);
+        }
+        lua_close(other);
+    }
+    check_decode(text, sizeof text - 1);
 }
 
 static int finalizer_failures;
@@ -467,6 +563,9 @@ int main(void)
                                               {"works in a coroutine", works_in_a_coroutine},
                                               {"agrees with jansson", agrees_with_jansson},
                                               {"survives broken texts", survives_broken_texts},
+                                              {"stands what it does not expect", stands_what_it_does_not_expect},
+                                              {"builds deep objects", builds_deep_objects},
+                                              {"keeps states apart", keeps_states_apart},
                                               {"stands finalizers that decode", stands_finalizers_that_decode},
                                               CU_TEST_INFO_NULL});
     lua_close(L);
