@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -38,9 +39,12 @@ static int listen_on(int fd, const struct sockaddr *address, socklen_t len, cons
     return fd;
 }
 
-/* A socket file that nobody answers on is left over from a process that was killed. */
+/* A socket file that nobody answers on is left over from a process that was killed. Any other file is somebody's. */
 static void remove_stale(const struct sockaddr_un *address, socklen_t len)
 {
+    struct stat found;
+    if (lstat(address->sun_path, &found) != 0 || !S_ISSOCK(found.st_mode))
+        return;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (probe >= 0 && connect(probe, (const struct sockaddr *)address, len) != 0 && errno == ECONNREFUSED)
         unlink(address->sun_path);
