@@ -37,30 +37,29 @@ static SSL *keep_tls(struct lws *wsi)
     return ssl;
 }
 
-static void move_tls(SSL *ssl, int fd)
-{
-    SSL_set_quiet_shutdown(ssl, 0);
-    SSL_set_shutdown(ssl, 0);
-    SSL_set_fd(ssl, fd);
-    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-}
-
-bool pp_adopt(struct pp_loop *loop, struct lws *wsi, struct pp_stream *stream)
+bool pp_adopt_begin(struct pp_loop *loop, struct lws *wsi, struct pp_stream *stream)
 {
     int old = lws_get_socket_fd(wsi);
     int fd = have_stand_in(loop) ? fcntl(old, F_DUPFD_CLOEXEC, 3) : -1;
     if (fd < 0) {
         pp_log(PP_LOG_ERROR, "a connection was refused: %s", strerror(errno));
-        lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
         return false;
     }
-    SSL *ssl = keep_tls(wsi);
+    *stream = (struct pp_stream){.fd = fd, .ssl = keep_tls(wsi)};
     /* epoll watches the open file, not the number: it has to forget the pair before they part. */
     epoll_ctl(uv_backend_fd(&loop->uv), EPOLL_CTL_DEL, old, &(struct epoll_event){0});
     dup2(loop->parked_fd, old);
-    lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
-    if (ssl != NULL)
-        move_tls(ssl, fd);
-    *stream = (struct pp_stream){.fd = fd, .ssl = ssl};
     return true;
+}
+
+/* Until here the session named the stand-in: libwebsockets closes whatever descriptor it names. */
+void pp_adopt_finish(struct pp_stream *stream)
+{
+    SSL *ssl = stream->ssl;
+    if (ssl == NULL)
+        return;
+    SSL_set_quiet_shutdown(ssl, 0);
+    SSL_set_shutdown(ssl, 0);
+    SSL_set_fd(ssl, stream->fd);
+    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 }

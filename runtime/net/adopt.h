@@ -10,9 +10,10 @@
 struct lws;
 struct pp_loop;
 
-/* Moves the descriptor and TLS of `wsi` into `stream` and ends the wsi, without a byte to the peer. To be called
- * outside of libwebsockets' callbacks, with nothing left in its buffers. False where the system is out of descriptors:
- * the connection is closed then. */
-bool pp_adopt(struct pp_loop *loop, struct lws *wsi, struct pp_stream *stream);
+/* Moves the descriptor and TLS of `wsi` into `stream`; the caller then ends the wsi, which reaches the peer no more. To
+ * be called outside of libwebsockets' callbacks, with nothing left in its buffers. The stream may be used once the wsi
+ * is destroyed, after pp_adopt_finish. False where the system is out of descriptors: nothing was moved. */
+bool pp_adopt_begin(struct pp_loop *loop, struct lws *wsi, struct pp_stream *stream);
+void pp_adopt_finish(struct pp_stream *stream);
 
 #endif

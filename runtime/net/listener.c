@@ -56,6 +56,8 @@ struct pending {
     void *http;   /* of the request at hand: net/http.c */
     bool counted; /* in pending_per_ip */
     bool upgraded;
+    bool parked; /* `stream` has left libwebsockets, and waits for it to end the rest */
+    struct pp_stream stream;
     char address[64];
 };
 
@@ -117,11 +119,13 @@ static void pending_delete(struct pending *pending)
     free(pending);
 }
 
-/* The wsi is gone. A queued adoption still holds the struct and frees it when it runs. */
+/* The wsi is gone. A queued adoption still holds the struct and frees it when it runs; one that has begun goes on. */
 static void on_wsi_gone(struct pending *pending)
 {
     struct pp_listener *listener = pending->listener;
     pending->wsi = NULL;
+    if (pending->parked)
+        pp_loop_at_turn_end(listener->loop, &pending->adopt);
     if (pending->adopt.queued)
         return;
     pending_delete(pending);
@@ -141,10 +145,37 @@ static bool sent_early(struct pending *pending)
     return lws_service_adjust_timeout(context, 1, 0) != 0;
 }
 
+/* libwebsockets is through with the connection: it is ours. */
+static void take_over(struct pending *pending)
+{
+    struct pp_listener *listener = pending->listener;
+    const struct pp_listener_ops *ops = listener->ws_ops;
+    void *owner = listener->ws_owner;
+    struct pp_loop *loop = listener->loop;
+    struct pp_handshake *handshake = pending->handshake;
+    struct pp_stream stream = pending->stream;
+    pending->handshake = NULL;
+    pending_delete(pending);
+    free_if_unused(listener);
+    pp_adopt_finish(&stream);
+    struct pp_conn *conn = pp_conn_new(loop, stream);
+    if (conn != NULL && ops != NULL) {
+        ops->open(owner, conn, handshake);
+        return;
+    }
+    pp_handshake_delete(handshake);
+    if (conn != NULL)
+        pp_conn_close(conn, PP_WS_CLOSE_GOING_AWAY, "server shutting down");
+}
+
 static void run_adoption(struct pp_turn_task *task)
 {
     struct pending *pending = (struct pending *)((char *)task - offsetof(struct pending, adopt));
     struct pp_listener *listener = pending->listener;
+    if (pending->parked) {
+        take_over(pending);
+        return;
+    }
     if (pending->wsi == NULL) {
         pending_delete(pending);
         free_if_unused(listener);
@@ -158,18 +189,8 @@ static void run_adoption(struct pp_turn_task *task)
         lws_set_timeout(pending->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
         return;
     }
-    struct pp_handshake *handshake = pending->handshake;
-    struct pp_stream stream;
-    pending->handshake = NULL;
-    bool adopted = pp_adopt(listener->loop, pending->wsi, &stream); /* frees pending */
-    struct pp_conn *conn = adopted ? pp_conn_new(listener->loop, stream) : NULL;
-    if (conn != NULL && listener->ws_ops != NULL) {
-        listener->ws_ops->open(listener->ws_owner, conn, handshake);
-        return;
-    }
-    pp_handshake_delete(handshake);
-    if (conn != NULL)
-        pp_conn_close(conn, PP_WS_CLOSE_GOING_AWAY, "server shutting down");
+    pending->parked = pp_adopt_begin(listener->loop, pending->wsi, &pending->stream);
+    lws_set_timeout(pending->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 
 static void on_adopt_later(struct pp_timer *timer)
@@ -442,7 +463,7 @@ void pp_listener_delete(struct pp_listener *listener)
     /* Ending a wsi here and now takes its pending off the list. */
     for (struct pending *pending = listener->pendings, *next; pending != NULL; pending = next) {
         next = pending->next;
-        if (pending->wsi != NULL)
+        if (pending->wsi != NULL && !pending->parked)
             lws_set_timeout(pending->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
     }
     lws_vhost_destroy(listener->vhost);

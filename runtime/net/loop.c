@@ -216,6 +216,9 @@ void pp_loop_delete(struct pp_loop *loop)
     pp_conn_drop_closing(loop);
     run_tasks(loop);
     pp_lws_close(loop);
+    run_tasks(loop); /* what has just left libwebsockets */
+    pp_conn_drop_closing(loop);
+    run_tasks(loop);
     uv_walk(&loop->uv, close_leftover, NULL);
     /* A stop that nobody has consumed yet would end the first run at once. */
     for (int i = 0; i < 100 && uv_run(&loop->uv, UV_RUN_NOWAIT) != 0; i++) {
