@@ -12,7 +12,6 @@ static ssize_t tls_result(SSL *ssl, int n)
     if (n > 0)
         return n;
     int why = SSL_get_error(ssl, n);
-    ERR_clear_error();
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? PP_STREAM_AGAIN : PP_STREAM_CLOSED;
 }
 
@@ -23,8 +22,10 @@ static int clamp(size_t len)
 
 ssize_t pp_stream_read(struct pp_stream *stream, void *bytes, size_t len)
 {
-    if (stream->ssl != NULL)
+    if (stream->ssl != NULL) {
+        ERR_clear_error(); /* of other connections: SSL_get_error would blame this one */
         return tls_result(stream->ssl, SSL_read(stream->ssl, bytes, clamp(len)));
+    }
     ssize_t n = recv(stream->fd, bytes, len, 0);
     if (n > 0)
         return n;
@@ -33,8 +34,10 @@ ssize_t pp_stream_read(struct pp_stream *stream, void *bytes, size_t len)
 
 ssize_t pp_stream_write(struct pp_stream *stream, const void *bytes, size_t len)
 {
-    if (stream->ssl != NULL)
+    if (stream->ssl != NULL) {
+        ERR_clear_error();
         return tls_result(stream->ssl, SSL_write(stream->ssl, bytes, clamp(len)));
+    }
     ssize_t n = send(stream->fd, bytes, len, MSG_NOSIGNAL);
     if (n >= 0)
         return n;

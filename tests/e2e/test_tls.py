@@ -217,6 +217,20 @@ def test_plain_http_to_the_port_of_tls(lab):
         assert Asker(ws)("echo", 1) == 1
 
 
+def test_broken_handshakes_harm_no_other_connection(lab):
+    """OpenSSL keeps the errors of a thread in one queue."""
+    with WebSocket(lab, tls=True) as ws:
+        ask = Asker(ws)
+        for i in range(50):
+            with RawSocket(lab) as line:
+                line.send_bytes(handshake_request() if i % 2 else b"\x16\x03\x01\x00\x05" + bytes(5))
+                ws.send_bytes(ws_frame(BINARY_MESSAGE, frame("echo", i))[:9])
+                line.read_to_end()
+                ws.send_bytes(ws_frame(BINARY_MESSAGE, frame("echo", i))[9:])
+            assert ws.receive_frame().payload == i
+        assert ask("echo", "still") == "still"
+
+
 def test_tls_to_a_plain_port():
     with Lab() as server:
         with pytest.raises((ssl.SSLError, ConnectionError, Closed)):
