@@ -3,6 +3,7 @@
  * The functions take a type and a payload, or a message object in place of both, and answer true, or nil with a text
  * and a code: "closed" where the client is gone, "ENCODE_ERROR" for what can't be sent. */
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "script/lua_json.h"
 #include "script/lua_message.h"
 #include "script/lua_schema.h"
@@ -206,13 +207,16 @@ static int broadcast_control(lua_State *L)
     return broadcast_as(L, true);
 }
 
-/* send_raw(client, bytes, text): a WebSocket message as it is. */
+/* send_raw(client, bytes, text): a WebSocket message as it is; text must be UTF-8. */
 static int send_raw(lua_State *L)
 {
     struct pp_lua_client *client = pp_lua_client_at(L, 1);
     size_t len;
     const char *bytes = luaL_checklstring(L, 2, &len);
-    if (client->member.session == NULL || !pp_session_send_raw(client->member.session, bytes, len, lua_toboolean(L, 3)))
+    bool text = lua_toboolean(L, 3);
+    if (text && !pp_utf8_valid(bytes, len))
+        return fail(L, "the text is not valid UTF-8", "ENCODE_ERROR");
+    if (client->member.session == NULL || !pp_session_send_raw(client->member.session, bytes, len, text))
         return fail(L, "closed", "closed");
     lua_pushboolean(L, 1);
     return 1;

@@ -74,6 +74,7 @@ bool pp_session_send_raw(struct pp_session *session, const void *bytes, size_t l
     struct pp_packet *packet = pp_packet_new(len);
     memcpy(pp_packet_data(packet), bytes, len);
     pp_ws_seal(packet, text ? PP_WS_TEXT : PP_WS_BINARY);
+    packet->opcode = PP_WS_CONTINUATION; /* it may be no frame of the protocol: not to be joined with those that are */
     bool queued = queue(session, packet);
     pp_packet_unref(packet);
     return queued;

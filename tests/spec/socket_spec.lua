@@ -167,6 +167,7 @@ describe("a client's socket", function()
       "client:sendRaw takes a string of bytes, not a number",
       support.message(socket.sendRaw, socket, 5)
     )
+    assert.matches("the text is not valid UTF-8", support.raised(socket.sendRaw, socket, "\xff", true), 1, true)
     local heard = support.record(client, "raw")
     assert.is_true(socket:sendRaw('{"type":"raw","payload":1}', true))
     support.eventually(function()
