@@ -1,6 +1,5 @@
 """What a hostile peer sends below the frames of Painda: handshakes, WebSocket frames, floods. Each is refused as RFC 6455 or
 the protocol says, costs little, and leaves the server serving the others."""
-import os
 import struct
 import threading
 import time
@@ -8,7 +7,7 @@ import zlib
 
 import pytest
 
-from lab import Asker, Lab, client_id, still_serves
+from lab import LEAN, Asker, Lab, client_id, still_serves
 from painda import (
     BINARY_MESSAGE, CLOSE, CONTINUATION, PING, PONG, TEXT, Closed, RawSocket, WebSocket, envelope, eventually, frame,
     handshake_request, raw_frame, ws_frame,
@@ -370,7 +369,7 @@ def test_many_pings_in_flight_are_all_answered_in_order(ws):
 
 
 def test_a_flood_of_pings_that_nobody_reads_the_answers_of():
-    with Lab(env=lean()) as server, WebSocket(server) as ws, WebSocket(server) as other:
+    with Lab(env=LEAN) as server, WebSocket(server) as ws, WebSocket(server) as other:
         client_id(ws)
         before = server.rss()
         for payload, count in ((b"", 100_000), (bytes(125), 20_000)):
@@ -388,11 +387,6 @@ def test_a_flood_of_pings_that_nobody_reads_the_answers_of():
 def test_pongs_that_nobody_asked_for_are_nothing(ws):
     ws.send_bytes(ws_frame(PONG, b"x") * 10_000)
     assert Asker(ws)("echo", 1) == 1
-
-
-def lean():
-    """AddressSanitizer keeps freed memory for a while: as little as possible, where memory is measured."""
-    return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}
 
 
 # --- time and numbers
@@ -499,7 +493,7 @@ def bomb():
 
 def test_a_deflate_bomb_is_stopped_at_the_limit(bomb):
     assert 400_000 < len(bomb) < MIB
-    with Lab(env=lean()) as server, WebSocket(server) as ws:
+    with Lab(env=LEAN) as server, WebSocket(server) as ws:
         ask = Asker(ws)
         ask("echo", "x")
         before = server.rss()
@@ -523,7 +517,7 @@ def test_the_limit_of_inflation_is_exact():
 @pytest.mark.parametrize("policy", ["close", "drop"])
 def test_a_reader_that_does_not_read(policy):
     source = f'onBackpressure = "{policy}"'
-    with Lab(source, env=lean()) as server:
+    with Lab(source, env=LEAN) as server:
         slow = WebSocket(server)
         slow_id = client_id(slow)
         with WebSocket(server) as sender, WebSocket(server) as reader, slow:

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from lab import Asker, Lab, client_id, still_serves
+from lab import LEAN, Asker, Lab, client_id, still_serves
 from painda import BINARY_MESSAGE, Server, WebSocket, eventually, frame, ws_frame
 
 pytestmark = pytest.mark.asan
@@ -318,7 +318,7 @@ def test_messages_are_handled_in_order_and_listeners_in_the_order_they_came(ws):
 
 
 def test_thousands_of_connections_come_and_go_and_memory_stays():
-    with Lab("maxConnectionsPerIp = 0", env={"LAB_QUIET": "yes"}) as server:
+    with Lab("maxConnectionsPerIp = 0", env={"LAB_QUIET": "yes", **LEAN}) as server:
 
         def storm():
             for _ in range(15):

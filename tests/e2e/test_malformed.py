@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from lab import Asker, Lab, still_serves
+from lab import LEAN, Asker, Lab, still_serves
 from painda import (
     COMPRESSED, HEADER, SCHEMA, TEXT, BINARY_MESSAGE, Closed, WebSocket, envelope, eventually, frame, header, parse_frames,
     raw_frame, ws_frame,
@@ -289,9 +289,7 @@ def attack(server, rng, count):
 def test_ten_thousand_bad_frames_while_another_client_goes_on():
     print(f"seed: PP_SEED={SEED}")
     rng = random.Random(SEED)
-    lean = ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
-    quiet = {"LAB_QUIET": "yes", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + lean}
-    with Lab("maxConnectionsPerIp = 0", env=quiet) as server:
+    with Lab("maxConnectionsPerIp = 0", env={"LAB_QUIET": "yes", **LEAN}) as server:
         with WebSocket(server) as chatter:
             ask = Asker(chatter)
             warm_up = random.Random(SEED + 1)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lab import Asker, Lab, client_id
+from lab import LEAN, Asker, Lab, client_id
 from painda import (
     BINARY_MESSAGE, PATIENCE, Closed, RawSocket, WebSocket, eventually, frame, handshake_request, painda, raw_frame, ws_frame,
 )  # fmt: skip
@@ -41,7 +41,7 @@ def options(files, more=""):
 @pytest.fixture(scope="module")
 def lab(files):
     more = f"maxPayload = {LARGE * 2}, maxBackpressure = {LARGE * 4}, maxDecompressedSize = {LARGE * 2}"
-    with Lab(options(files, more)) as server:
+    with Lab(options(files, more), env=LEAN) as server:
         yield server
 
 
