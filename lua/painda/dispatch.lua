@@ -79,7 +79,7 @@ local function gather(list, kinds, n, listeners, name, kind)
 end
 
 -- The general case: any number of handlers of every kind.
-local function dispatch_all(client, mtype, ack_id, schema_payload)
+local function dispatch_all(client, mtype, ack_id, payload, message)
   local registered = client.server._registered
   local list, kinds, n = {}, {}, 0
   if registered.any then
@@ -96,8 +96,7 @@ local function dispatch_all(client, mtype, ack_id, schema_payload)
   if n == 0 then
     return
   end
-  local message = core.message()
-  local payload = schema_payload
+  message = message or core.message()
   if payload ~= nil then
     message.payload = payload
   else
@@ -123,8 +122,9 @@ local wants_message = setmetatable({}, {
   end,
 })
 
--- Like run_handler it is found by on_error, and must not end in a tail call.
-local function on_message(client, mtype, ack_id, ns, schema_payload)
+-- `payload` and `message` are there where C guessed that they will be asked for, else nil. Like run_handler it is found
+-- by on_error, and must not end in a tail call.
+local function on_message(client, mtype, ack_id, ns, payload, message)
   if ns and ns ~= "/" then
     send_error(client._ref, "NAMESPACE_ERROR", ("unknown namespace %s"):format(ns))
     return
@@ -139,15 +139,14 @@ local function on_message(client, mtype, ack_id, ns, schema_payload)
         return
       end
       if type(handler) == "function" then
-        local message = core.message()
-        if schema_payload ~= nil then
-          message.payload = schema_payload
+        message = message or core.message()
+        if payload ~= nil then
+          message.payload = payload
         end
         handler(message)
         return
       end
     elseif type(own) == "function" and events.message == nil and not EVENTS[mtype] then
-      local payload = schema_payload
       if payload == nil then
         payload = core.payload()
       end
@@ -155,11 +154,11 @@ local function on_message(client, mtype, ack_id, ns, schema_payload)
         own(payload, no_ack)
         return
       end
-      own(payload, ack_for(client, ack_id), core.message())
+      own(payload, ack_for(client, ack_id), message or core.message())
       return
     end
   end
-  dispatch_all(client, mtype, ack_id, schema_payload)
+  dispatch_all(client, mtype, ack_id, payload, message)
 end
 
 -- The protocol's own messages.
@@ -178,10 +177,13 @@ function controls.__pp_auth(client, payload)
   end
 end
 
-local function on_control(client, mtype)
+local function on_control(client, mtype, _, _, payload)
   local control = controls[mtype]
   if control then
-    control(client, core.payload())
+    if payload == nil then
+      payload = core.payload()
+    end
+    control(client, payload)
   else
     core.forbidden(client.server._core)
   end

@@ -13,9 +13,11 @@ struct atom {
     uint8_t len; /* 0: empty */
     char bytes[LONGEST];
     int ref;
+    enum pp_lua_hint hint;
 };
 
 static struct atom atoms[PLACES];
+static enum pp_lua_hint no_hint; /* of what is too long to be kept */
 
 static unsigned place_of(const char *bytes, size_t len)
 {
@@ -27,16 +29,17 @@ static unsigned place_of(const char *bytes, size_t len)
     return ((head * 2654435761u) ^ (tail * 2246822519u) ^ (uint32_t)len * 97u) >> 24;
 }
 
-void pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
+enum pp_lua_hint *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
 {
     if (len == 0 || len > LONGEST) {
         lua_pushlstring(L, bytes, len);
-        return;
+        no_hint = PP_HINT_NONE;
+        return &no_hint;
     }
     struct atom *atom = &atoms[place_of(bytes, len)];
     if (atom->len == len && memcmp(atom->bytes, bytes, len) == 0) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, atom->ref);
-        return;
+        return &atom->hint;
     }
     if (atom->len != 0)
         luaL_unref(L, LUA_REGISTRYINDEX, atom->ref);
@@ -45,6 +48,8 @@ void pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
     atom->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     atom->len = (uint8_t)len;
     memcpy(atom->bytes, bytes, len);
+    atom->hint = PP_HINT_NONE;
+    return &atom->hint;
 }
 
 void pp_lua_atoms_clear(void)

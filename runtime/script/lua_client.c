@@ -12,6 +12,7 @@
 #include <string.h>
 
 const struct pp_message *pp_lua_current_message;
+static enum pp_lua_hint *current_hint; /* of its type; good where there is a current message */
 
 static lua_State *begin(struct pp_lua_server *server, enum pp_callback callback)
 {
@@ -27,19 +28,24 @@ static void push_object(lua_State *task, const struct pp_lua_client *client)
 
 /* --- the session's events --- */
 
-/* [-0, +1] Pushes the payload of a schema message, nil for JSON, which waits to be read. False where it can't be read.
- */
-static bool push_schema_payload(lua_State *task, struct pp_lua_client *client, const struct pp_message *message)
+/* [-0, +2] Pushes the payload and the message object: what is not made ready is nil, and can be asked for by payload()
+ * and message(). A schema's payload is always read, since one that can't be is not a message: false then. */
+static bool push_prepared(lua_State *task, struct pp_lua_client *client, const struct pp_message *message,
+                          enum pp_lua_hint hint)
 {
     char error[PP_LUA_JSON_ERROR];
-    if (message->schema == NULL) {
-        lua_pushnil(task);
-        return true;
+    bool read = message->schema != NULL || hint == PP_HINT_PAYLOAD;
+    if (read && !pp_lua_message_push_payload(task, message, error, sizeof error)) {
+        pp_session_malformed(client->member.session, message->schema ? "SCHEMA_ERROR" : "DECODE_ERROR", error);
+        return false;
     }
-    bool read = pp_lua_message_push_payload(task, message, error, sizeof error);
     if (!read)
-        pp_session_malformed(client->member.session, "SCHEMA_ERROR", error);
-    return read;
+        lua_pushnil(task);
+    if (!read && hint == PP_HINT_MESSAGE)
+        pp_lua_message_push(task, message);
+    else
+        lua_pushnil(task);
+    return true;
 }
 
 static void on_message(void *owner, const struct pp_message *message)
@@ -47,7 +53,7 @@ static void on_message(void *owner, const struct pp_message *message)
     struct pp_lua_client *client = owner;
     lua_State *task = begin(client->server, message->control ? PP_ON_CONTROL : PP_ON_MESSAGE);
     push_object(task, client);
-    pp_lua_atom_push(task, message->type, message->type_len);
+    enum pp_lua_hint *hint = pp_lua_atom_push(task, message->type, message->type_len);
     if (message->ack_id > 0)
         lua_pushnumber(task, (lua_Number)message->ack_id);
     else
@@ -56,14 +62,17 @@ static void on_message(void *owner, const struct pp_message *message)
         lua_pushlstring(task, message->ns, message->ns_len);
     else
         lua_pushnil(task);
-    if (!push_schema_payload(task, client, message)) {
+    if (!push_prepared(task, client, message, *hint)) {
         pp_call_cancel(client->server->vm, task);
         return;
     }
     const struct pp_message *outer = pp_lua_current_message;
+    enum pp_lua_hint *outer_hint = current_hint;
     pp_lua_current_message = message;
-    pp_call_run(client->server->vm, task, 5, "message");
+    current_hint = hint;
+    pp_call_run(client->server->vm, task, 6, "message");
     pp_lua_current_message = outer;
+    current_hint = outer_hint;
 }
 
 static void on_limited(void *owner)
@@ -262,6 +271,7 @@ static int payload(lua_State *L)
     char error[PP_LUA_JSON_ERROR] = "no message is being handled";
     if (pp_lua_current_message == NULL || !pp_lua_message_push_payload(L, pp_lua_current_message, error, sizeof error))
         return luaL_error(L, "%s", error);
+    *current_hint = PP_HINT_PAYLOAD;
     return 1;
 }
 
@@ -271,6 +281,7 @@ static int message_object(lua_State *L)
     if (pp_lua_current_message == NULL)
         return luaL_error(L, "no message is being handled");
     pp_lua_message_push(L, pp_lua_current_message);
+    *current_hint = PP_HINT_MESSAGE;
     return 1;
 }
 
