@@ -113,10 +113,10 @@ local function check(given, level)
   checked.rateLimit.maxPerSecond = checked.rateLimit.maxPerSecond or checked.maxMessagesPerSecond
   checked.allowedOrigins = checked.allowedOrigins and strings("allowedOrigins", checked.allowedOrigins, level)
   checked.trustedProxies = checked.trustedProxies and strings("trustedProxies", checked.trustedProxies, level)
-  for i, range in ipairs(checked.trustedProxies or {}) do
+  for _, range in ipairs(checked.trustedProxies or {}) do
     if not core.range_valid(range) then
       error(
-        ('PPServer option "trustedProxies" takes addresses and ranges like 10.0.0.0/8; item %d is %q'):format(i, range),
+        ('PPServer option "trustedProxies" takes addresses and ranges such as 10.0.0.0/8, not %q'):format(range),
         level
       )
     end
