@@ -34,6 +34,19 @@ void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task)
     loop->tasks_tail = &task->next;
 }
 
+void pp_loop_forget_task(struct pp_loop *loop, struct pp_turn_task *task)
+{
+    if (!task->queued)
+        return;
+    struct pp_turn_task **link = &loop->tasks;
+    while (*link != task)
+        link = &(*link)->next;
+    *link = task->next;
+    if (loop->tasks_tail == &task->next)
+        loop->tasks_tail = link;
+    task->queued = false;
+}
+
 static void run_tasks(struct pp_loop *loop)
 {
     struct pp_turn_task *task;

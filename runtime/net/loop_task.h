@@ -16,4 +16,7 @@ struct pp_turn_task {
 /* Queues `task` for the end of this turn; a queued one stays where it is. Tasks may queue tasks. */
 void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task);
 
+/* Takes a task back that may be queued: its owner goes. */
+void pp_loop_forget_task(struct pp_loop *loop, struct pp_turn_task *task);
+
 #endif

@@ -138,6 +138,7 @@ void pp_vm_delete(struct pp_vm *vm)
     pp_unbind_signal(vm);
     pp_watchdog_stop();
     lua_close(vm->L);
+    pp_loop_forget_task(vm->loop, &vm->resume); /* what was woken last is not resumed any more */
     pp_lua_atoms_clear();
     pp_map_destroy(&vm->handlers);
     free(vm->woken);
