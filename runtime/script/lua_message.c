@@ -90,16 +90,18 @@ void pp_lua_message_push(lua_State *L, const struct pp_message *message)
     lua_setmetatable(L, -2);
 }
 
-/* [-0, +1] What was stored under the key at 2, or nil. */
-static void push_stored(lua_State *L, const struct lua_message *object)
+/* [-0, +1] What was stored under the key at 2; false where nothing was. */
+static bool push_stored(lua_State *L, const struct lua_message *object)
 {
-    if (!object->has_env) {
-        lua_pushnil(L);
-        return;
-    }
+    if (!object->has_env)
+        return false;
     lua_getfenv(L, 1);
     lua_pushvalue(L, 2);
     lua_rawget(L, -2);
+    bool stored = !lua_isnil(L, -1);
+    if (lua_touserdata(L, -1) == &message_mark)
+        lua_pushnil(L);
+    return stored;
 }
 
 static void push_payload(lua_State *L, struct lua_message *object)
@@ -121,11 +123,8 @@ static int on_index(lua_State *L)
     const struct pp_message *message = &object->message;
     size_t len;
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &len) : "";
-    if (object->has_env) {
-        push_stored(L, object);
-        if (!lua_isnil(L, -1))
-            return 1;
-    }
+    if (push_stored(L, object))
+        return 1;
     if (strcmp(key, "type") == 0)
         lua_pushlstring(L, message->type, message->type_len);
     else if (strcmp(key, "payload") == 0)
@@ -146,9 +145,9 @@ static int on_newindex(lua_State *L)
         (strcmp(lua_tostring(L, 2), "payload") == 0 || strcmp(lua_tostring(L, 2), "type") == 0))
         object->changed = true;
     lua_settop(L, 3);
-    if (lua_isnil(L, 3)) { /* a stored nil would bring the old value back */
+    if (lua_isnil(L, 3)) { /* a stored nil would bring the old value back: the mark stands for it */
         lua_pop(L, 1);
-        lua_pushlightuserdata(L, NULL);
+        lua_pushlightuserdata(L, (void *)&message_mark);
     }
     store(L, object, 1);
     return 0;
@@ -176,5 +175,7 @@ void pp_lua_message_init(lua_State *L)
         {"__index", on_index}, {"__newindex", on_newindex}, {"__tostring", on_tostring}, {NULL, NULL}};
     luaL_newmetatable(L, MESSAGE);
     luaL_register(L, NULL, methods);
+    lua_pushboolean(L, 0); /* the methods are for messages only: nobody else may take hold of them */
+    lua_setfield(L, -2, "__metatable");
     metatable_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
