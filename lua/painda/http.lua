@@ -28,7 +28,7 @@ local SPEC = {
   tls = { type = "table" },
   maxBody = { type = "integer", min = 0, max = 2 ^ 31, default = MIB },
   handshakeTimeout = { type = "integer", min = 1, max = 3600000, default = 10000 },
-  maxPendingPerIp = { type = "integer", min = 0, max = 10000000, default = 0 },
+  maxPendingPerIp = { type = "integer", min = 0, max = 10000000, default = 1024 },
 }
 local TLS = { cert = { type = "string", required = true }, key = { type = "string", required = true } }
 local STATIC = {

@@ -46,7 +46,7 @@ local OPTIONS = {
   maxDecompressedSize = { type = "integer", min = 1, max = 1024 * MIB, default = 10 * MIB },
   allowedOrigins = { type = "table" },
   maxConnectionsPerIp = { type = "integer", min = 0, max = 10000000, default = 50 },
-  maxPendingPerIp = { type = "integer", min = 0, max = 10000000, default = 0 },
+  maxPendingPerIp = { type = "integer", min = 0, max = 10000000, default = 1024 },
   trustedProxies = { type = "table" },
   maxBackpressure = { type = "integer", min = 1024, max = 1024 * MIB, default = MIB },
   onBackpressure = { values = { "close", "drop" }, default = "close" },

@@ -9,7 +9,7 @@ local _M = {}
 ---@field tls? { cert: string, key: string } PEM files
 ---@field maxBody? integer bytes, default 1 MiB
 ---@field handshakeTimeout? integer ms, default 10000
----@field maxPendingPerIp? integer connections from one address before their first request, default 0: any number
+---@field maxPendingPerIp? integer connections from one address before their first request, default 1024; 0: any number
 
 ---@alias painda.HttpServer.Handler fun(req: painda.HttpRequest, res: painda.HttpResponse): string|table|nil
 

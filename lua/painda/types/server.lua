@@ -16,7 +16,7 @@
 ---@field maxDecompressedSize? integer bytes, default 10 MiB
 ---@field allowedOrigins? string[] such as "https://example.com" or "*.example.com"; default all
 ---@field maxConnectionsPerIp? integer default 50, 0: any number
----@field maxPendingPerIp? integer connections that are not upgraded yet, default 0: any number
+---@field maxPendingPerIp? integer connections from one address that are not upgraded yet, default 1024; 0: any number
 ---@field trustedProxies? string[] addresses and ranges whose X-Forwarded-For is believed; default none
 ---@field maxBackpressure? integer bytes that may wait for one client, default 1 MiB
 ---@field onBackpressure? "close" | "drop" default "close"
