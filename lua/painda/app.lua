@@ -102,6 +102,8 @@ local function load()
 end
 
 local busy, again = false, false
+local broken = false -- the last version could not be loaded
+local missed = false -- since then code has changed that it may have waited for
 
 -- Loads the application again; a reload asked for meanwhile follows it. True where the new code serves.
 function _M.reload()
@@ -109,9 +111,9 @@ function _M.reload()
     again = true
     return nil, "a reload is under way"
   end
-  busy = true
+  busy, missed = true, false
   local ok, err = load()
-  busy = false
+  busy, broken = false, not ok
   if ok then
     log.info("reloaded", { generation = err })
   else
@@ -149,13 +151,28 @@ local function changed()
   return false
 end
 
-local function on_change()
+local function is_loaded(name)
+  for path in pairs(_M.files) do
+    if path:match "[^/]*$" == name then
+      return true
+    end
+  end
+  return false
+end
+
+-- Only what may be code counts: a log or a database beside it may change all the time.
+local function on_change(name)
+  local is_lua = name and name:find "%.lua$"
+  if name and not is_lua and not is_loaded(name) then
+    return
+  end
   debounce = debounce
     or runtime.timer(function()
-      if changed() then
+      if changed() or missed then
         _M.reload()
       end
     end)
+  missed = missed or broken and is_lua -- it may be the module that was not found
   debounce:start(DEBOUNCE)
 end
 
