@@ -96,10 +96,10 @@ static void on_handshake_timeout(struct pp_timer *timer)
     lws_set_timeout(pending->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 
-/* After pp_listener_delete: once libuv and every pending let go. */
+/* After pp_listener_delete: once libuv, libwebsockets and every pending let go. */
 static void free_if_unused(struct pp_listener *listener)
 {
-    if (!listener->deleted || listener->pendings != NULL || listener->poll.data != NULL)
+    if (!listener->deleted || listener->pendings != NULL || listener->poll.data != NULL || listener->vhost != NULL)
         return;
     pp_map_destroy(&listener->pending_per_ip);
     free(listener);
@@ -361,6 +361,15 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 /* --- life --- */
 
+/* It outlives lws_vhost_destroy for as long as a wsi is bound to it, and reads its name and protocols until then. */
+static void on_vhost_gone(struct lws_vhost *vhost, void *arg)
+{
+    struct pp_listener *listener = arg;
+    (void)vhost;
+    listener->vhost = NULL;
+    free_if_unused(listener);
+}
+
 static bool make_vhost(struct pp_listener *listener, const struct pp_listen_options *options, char *error,
                        size_t error_size)
 {
@@ -371,7 +380,8 @@ static bool make_vhost(struct pp_listener *listener, const struct pp_listen_opti
         return false;
     }
     listener->protocols[0] = (struct lws_protocols){.name = "painda", .callback = on_lws, .rx_buffer_size = 4096};
-    snprintf(listener->vhost_name, sizeof listener->vhost_name, "listener-%u", ++count);
+    /* A Host header chooses among virtual hosts by name: no header holds a line break. */
+    snprintf(listener->vhost_name, sizeof listener->vhost_name, "listener\n%u", ++count);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = listener->vhost_name,
@@ -380,6 +390,8 @@ static bool make_vhost(struct pp_listener *listener, const struct pp_listen_opti
         .ssl_private_key_filepath = options->key,
         .alpn = "http/1.1", /* offering h2 would expose a parser that 4.1 has memory errors in */
         .ssl_options_set = PP_TLS_OPTIONS,
+        .finalize = on_vhost_gone,
+        .finalize_arg = listener,
         .keepalive_timeout = 10,
         .timeout_secs = 10,
         .options = options->cert ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0,
