@@ -1,6 +1,7 @@
 /* Payloads of every kind of serializer from Lua values and back, and the upgrade of other versions. */
 #include "script/lua_schema.h"
 
+#include "base/utf8.h"
 #include "script/lua_json.h"
 #include "script/lua_struct.h"
 #include "wire/bytes.h"
@@ -34,7 +35,7 @@ static bool encode_bytes(lua_State *L, const struct pp_serializer *serializer, s
     const char *from;
     size_t len;
     bool text = serializer->kind == PP_STRING;
-    if (bytes(L, &from, &len) && (!text || pp_text_valid(from, len))) {
+    if (bytes(L, &from, &len) && (!text || pp_utf8_valid(from, len))) {
         pp_buf_append(out, from, len);
         return true;
     }
@@ -157,7 +158,7 @@ static bool decode(lua_State *L, const struct pp_serializer *serializer, const v
     case PP_MIXED:
         return decode_mixed(L, serializer, payload, len, error);
     case PP_STRING:
-        if (!pp_text_valid(payload, len)) {
+        if (!pp_utf8_valid(payload, len)) {
             snprintf(error, REASON, "the text is not valid UTF-8");
             return false;
         }

@@ -1,6 +1,7 @@
 /* The Lua stack as source and sink of the struct codec. */
 #include "script/lua_struct.h"
 
+#include "base/utf8.h"
 #include "script/lua_json.h"
 
 #include <lauxlib.h>
@@ -79,7 +80,7 @@ static void describe_string(lua_State *L, char *out, size_t size)
     size_t shown = len < 32 ? len : 32;
     while (shown > 0 && shown < len && (text[shown] & 0xC0) == 0x80)
         shown--;
-    if (pp_text_valid(text, len))
+    if (pp_utf8_valid(text, len))
         snprintf(out, size, "the string \"%.*s%s\"", (int)shown, text, shown < len ? "…" : "");
     else
         snprintf(out, size, "a string of %zu bytes that is not UTF-8", len);

@@ -2,7 +2,7 @@
  */
 #include "value/json_reader.h"
 
-#include "value/utf8.h"
+#include "base/utf8.h"
 
 /* The four hex digits at `at`, or -1. */
 static int read_hex(const char *at, const char *end)

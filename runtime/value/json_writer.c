@@ -1,7 +1,7 @@
 /* Escaping strings: the cases in which a byte is not simply copied. */
 #include "value/json_writer.h"
 
-#include "value/utf8.h"
+#include "base/utf8.h"
 
 /* Writes the escape of a quote, a backslash or a control character; returns its length, at most 6. */
 static size_t write_escape(unsigned char c, char *to)

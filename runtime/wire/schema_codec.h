@@ -51,7 +51,4 @@ bool pp_record_encode(const struct pp_record *record, const struct pp_value_sour
 bool pp_record_decode(const struct pp_record *record, const void *payload, size_t len, const struct pp_value_sink *sink,
                       void *self, char *error, size_t error_size);
 
-/* Is it UTF-8, strictly? What a `string` may hold. */
-bool pp_text_valid(const char *text, size_t len);
-
 #endif

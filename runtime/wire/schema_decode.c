@@ -1,7 +1,7 @@
 /* Struct payloads to values. Every length is held against the bytes that are left before anything is built from it. */
 #include "wire/schema_codec.h"
 
-#include "value/utf8.h"
+#include "base/utf8.h"
 #include "wire/bytes.h"
 #include "wire/schema_walk.h"
 
@@ -17,18 +17,6 @@ struct reader {
 };
 
 static bool decode(struct reader *r, const struct pp_type *type, const struct pp_step *at);
-
-bool pp_text_valid(const char *text, size_t len)
-{
-    const char *end = text + len;
-    while (text < end) {
-        size_t bytes = (unsigned char)*text < 0x80 ? 1 : pp_utf8_length(text, end);
-        if (bytes == 0)
-            return false;
-        text += bytes;
-    }
-    return true;
-}
 
 static size_t left(const struct reader *r)
 {
@@ -131,7 +119,7 @@ static bool decode_bytes(struct reader *r, enum pp_type_code code, const struct 
     r->at += len;
     if (code == PP_BYTES)
         r->sink->bytes(r->self, bytes, len);
-    else if (!pp_text_valid(bytes, len))
+    else if (!pp_utf8_valid(bytes, len))
         return refuse(r, at, "the text is not valid UTF-8");
     else
         r->sink->string(r->self, bytes, len);

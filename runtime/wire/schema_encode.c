@@ -1,6 +1,7 @@
 /* Values to struct payloads. */
 #include "wire/schema_codec.h"
 
+#include "base/utf8.h"
 #include "wire/bytes.h"
 #include "wire/schema_walk.h"
 
@@ -113,7 +114,7 @@ static bool encode_bytes(struct writer *w, enum pp_type_code code, const struct 
     size_t len;
     if (!w->source->bytes(w->self, &bytes, &len))
         return refuse(w, code, at);
-    if (code == PP_TEXT ? len > UINT16_MAX || !pp_text_valid(bytes, len) : len > UINT32_MAX)
+    if (code == PP_TEXT ? len > UINT16_MAX || !pp_utf8_valid(bytes, len) : len > UINT32_MAX)
         return refuse(w, code, at);
     unsigned char *to = (unsigned char *)pp_buf_reserve(w->out, len + 4);
     size_t prefix = code == PP_TEXT ? 2 : 4;
