@@ -52,6 +52,14 @@ enum pp_lua_hint *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
     return &atom->hint;
 }
 
+enum pp_lua_hint pp_lua_atom_hint(const char *bytes, size_t len)
+{
+    if (len == 0 || len > LONGEST)
+        return PP_HINT_NONE;
+    const struct atom *atom = &atoms[place_of(bytes, len)];
+    return atom->len == len && memcmp(atom->bytes, bytes, len) == 0 ? atom->hint : PP_HINT_NONE;
+}
+
 void pp_lua_atoms_clear(void)
 {
     memset(atoms, 0, sizeof atoms);

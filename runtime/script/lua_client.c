@@ -48,6 +48,19 @@ static bool push_prepared(lua_State *task, struct pp_lua_client *client, const s
     return true;
 }
 
+/* Runs the function and its six arguments on `task` as the handler of `message`. */
+static void run_message(lua_State *task, struct pp_lua_client *client, const struct pp_message *message,
+                        enum pp_lua_hint *hint)
+{
+    const struct pp_message *outer = pp_lua_current_message;
+    enum pp_lua_hint *outer_hint = current_hint;
+    pp_lua_current_message = message;
+    current_hint = hint;
+    pp_call_run(client->server->vm, task, 6, "message");
+    pp_lua_current_message = outer;
+    current_hint = outer_hint;
+}
+
 static void on_message(void *owner, const struct pp_message *message)
 {
     struct pp_lua_client *client = owner;
@@ -66,13 +79,28 @@ static void on_message(void *owner, const struct pp_message *message)
         pp_call_cancel(client->server->vm, task);
         return;
     }
-    const struct pp_message *outer = pp_lua_current_message;
-    enum pp_lua_hint *outer_hint = current_hint;
-    pp_lua_current_message = message;
-    current_hint = hint;
-    pp_call_run(client->server->vm, task, 6, "message");
-    pp_lua_current_message = outer;
-    current_hint = outer_hint;
+    run_message(task, client, message, hint);
+}
+
+/* Where the handlers of the type read the payload, reading it is the check: nothing is looked at twice. */
+static bool on_unchecked(void *owner, const struct pp_message *message)
+{
+    struct pp_lua_client *client = owner;
+    if (pp_lua_atom_hint(message->type, message->type_len) != PP_HINT_PAYLOAD)
+        return false;
+    lua_State *task = begin(client->server, PP_ON_MESSAGE);
+    char error[PP_LUA_JSON_ERROR];
+    push_object(task, client);
+    enum pp_lua_hint *hint = pp_lua_atom_push(task, message->type, message->type_len);
+    lua_pushnil(task);
+    lua_pushnil(task);
+    if (!pp_lua_message_push_payload(task, message, error, sizeof error)) {
+        pp_call_cancel(client->server->vm, task);
+        return false;
+    }
+    lua_pushnil(task);
+    run_message(task, client, message, hint);
+    return true;
 }
 
 static void on_limited(void *owner)
@@ -108,6 +136,7 @@ static void on_closed(void *owner, const char *reason, uint16_t code)
 
 static const struct pp_session_ops session_ops = {
     .message = on_message,
+    .unchecked = on_unchecked,
     .limited = on_limited,
     .backpressure = on_backpressure,
     .closed = on_closed,

@@ -115,29 +115,54 @@ void pp_session_malformed(struct pp_session *session, const char *code, const ch
         pp_session_close(session, PP_CLOSE_MALFORMED, "too many malformed frames", "forced server disconnect");
 }
 
+static bool is_control(const struct pp_message *message)
+{
+    return message->type_len >= 5 && memcmp(message->type, "__pp_", 5) == 0;
+}
+
 static void deliver(struct pp_session *session, struct pp_message *message)
 {
-    message->control = message->type_len >= 5 && memcmp(message->type, "__pp_", 5) == 0;
+    message->control = is_control(message);
     session->stats->messages_in++;
     session->ops->message(session->owner, message);
+}
+
+static struct pp_message message_of(const struct pp_envelope *envelope)
+{
+    return (struct pp_message){
+        .type = envelope->type,
+        .type_len = envelope->type_len,
+        .payload = envelope->payload,
+        .payload_len = envelope->payload_len,
+        .ns = envelope->ns_len ? envelope->ns : NULL,
+        .ns_len = envelope->ns_len,
+        .ack_id = envelope->ack_id,
+    };
+}
+
+/* True where the message was handled without a scan of its own. */
+static bool deliver_unchecked(struct pp_session *session, const char *text, size_t len)
+{
+    struct pp_envelope envelope;
+    if (!pp_envelope_peek(text, len, &envelope))
+        return false;
+    struct pp_message message = message_of(&envelope);
+    return !is_control(&message) && session->ops->unchecked != NULL &&
+           session->ops->unchecked(session->owner, &message);
 }
 
 static void on_envelope(struct pp_session *session, char *text, size_t len)
 {
     struct pp_envelope envelope;
+    if (deliver_unchecked(session, text, len)) {
+        session->stats->messages_in++;
+        return;
+    }
     if (pp_envelope_scan(text, len, &envelope) != 0) {
         pp_session_malformed(session, "DECODE_ERROR", envelope.error);
         return;
     }
-    struct pp_message message = {
-        .type = envelope.type,
-        .type_len = envelope.type_len,
-        .payload = envelope.payload,
-        .payload_len = envelope.payload_len,
-        .ns = envelope.ns_len ? envelope.ns : NULL,
-        .ns_len = envelope.ns_len,
-        .ack_id = envelope.ack_id,
-    };
+    struct pp_message message = message_of(&envelope);
     deliver(session, &message);
 }
 

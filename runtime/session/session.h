@@ -49,6 +49,9 @@ struct pp_message {
 
 struct pp_session_ops {
     void (*message)(void *owner, const struct pp_message *message);
+    /* May be NULL. Offers a message whose payload nobody has checked. True: the payload was one JSON value, and the
+     * message is handled. False: nothing has happened, `message` will be called if it is valid. */
+    bool (*unchecked)(void *owner, const struct pp_message *message);
     /* The first message of a window that is over the rate limit. */
     void (*limited)(void *owner);
     /* A message did not fit into the queue: it was dropped, or the session is closing, as configured. */

@@ -99,15 +99,23 @@ static const char *read_field(struct pp_json_reader *reader, struct pp_envelope 
     }
 }
 
-/* `type` behind its opening quote, then `payload`: one past them, or NULL. */
-PP_JSON_INLINE const char *scan_usual_head(const char *at, const char *begin, const char *end, struct pp_envelope *out)
+/* `type` behind its opening quote: where the payload begins, or NULL. */
+PP_JSON_INLINE const char *scan_usual_type(const char *at, const char *begin, const char *end, struct pp_envelope *out)
 {
     struct pp_json_scan type = pp_json_scan_string(at, begin, end);
     if (type.error != NULL || type.escaped || type.at == at || !pp_json_is_next(type.at, end, "\",\"payload\":"))
         return NULL;
     out->type = at;
     out->type_len = (size_t)(type.at - at);
-    at = type.at + strlen("\",\"payload\":");
+    return type.at + strlen("\",\"payload\":");
+}
+
+/* The same and the payload: one past it, or NULL. */
+PP_JSON_INLINE const char *scan_usual_head(const char *at, const char *begin, const char *end, struct pp_envelope *out)
+{
+    at = scan_usual_type(at, begin, end, out);
+    if (at == NULL)
+        return NULL;
     pp_json_peek(&at, end);
     out->payload = at;
     at = pp_json_skip_value(at, begin, end, PP_JSON_MAX_DEPTH);
@@ -173,6 +181,19 @@ static int scan_any(char *text, size_t len, struct pp_envelope *out)
     if (escaped & 2)
         out->ns_len = pp_json_unescape(out->ns, out->ns_len, text + (out->ns - text));
     return 0;
+}
+
+bool pp_envelope_peek(const char *text, size_t len, struct pp_envelope *out)
+{
+    const char *end = text + len;
+    *out = (struct pp_envelope){0};
+    if (!pp_json_is_next(text, end, "{\"type\":\"") || end[-1] != '}')
+        return false;
+    out->payload = scan_usual_type(text + strlen("{\"type\":\""), text, end, out);
+    if (out->payload == NULL || out->payload >= end - 1)
+        return false;
+    out->payload_len = (size_t)(end - 1 - out->payload);
+    return true;
 }
 
 int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out)

@@ -28,6 +28,11 @@ struct pp_envelope {
  */
 int pp_envelope_scan(char *text, size_t len, struct pp_envelope *out);
 
+/* Finds the parts of an envelope that is written in the usual way, `{"type":"…","payload":…}` and nothing else, without
+ * a look at the payload. True means: if out->payload is one JSON value, the envelope is valid and these are its parts;
+ * else it has to be scanned. So that who decodes the payload at once need not have it checked before. */
+bool pp_envelope_peek(const char *text, size_t len, struct pp_envelope *out);
+
 /* Appends `{"type":"…","payload":`. The caller appends the payload's JSON text (or `null`), then calls pp_envelope_end.
  * False where `type` is not UTF-8: nothing is appended. */
 bool pp_envelope_begin(struct pp_buf *out, const char *type, size_t type_len);
