@@ -67,7 +67,7 @@ static void reads_whole(size_t len, unsigned first)
         payload[i] = (unsigned char)(i * 31 + len);
     put_frame(&out, first, payload, len);
     struct outcome o = read_frame(out.data, out.len, len);
-    CU_ASSERT_EQUAL_FATAL(o.n, out.len);
+    CU_ASSERT_EQUAL_FATAL(o.n, (ptrdiff_t)out.len);
     CU_ASSERT_EQUAL_FATAL(o.frame.len, len);
     CU_ASSERT_EQUAL(o.frame.opcode, first & 15);
     CU_ASSERT_EQUAL(o.frame.final, first >> 7);
