@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "value/json_reader.h"
 #include "wire/envelope.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -119,6 +120,23 @@ static void check_spaced(const uint8_t *data, size_t size, const struct pp_envel
     free(text);
 }
 
+/* What a peek believes is so wherever its payload is one JSON value. */
+static void check_peek(const uint8_t *data, size_t size, const struct pp_envelope *scanned)
+{
+    struct pp_envelope peeked;
+    struct pp_json_reader reader;
+    if (!pp_envelope_peek((const char *)data, size, &peeked))
+        return;
+    pp_json_reader_init(&reader, peeked.payload, peeked.payload_len);
+    if (!pp_json_skip(&reader) || pp_json_next(&reader) != PP_JSON_END)
+        return;
+    expect(scanned->error == NULL, "a peek accepts what the scan refuses");
+    expect(peeked.type_len == scanned->type_len && memcmp(peeked.type, scanned->type, peeked.type_len) == 0,
+           "a peek finds another type");
+    expect(scanned->ns == NULL && scanned->ack_id == 0, "a peek overlooks a field");
+    expect(peeked.payload_len >= scanned->payload_len, "a peek finds another payload");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pp_envelope found;
@@ -128,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int status = pp_envelope_scan(text, size, &found);
     expect((status == 0) == (found.error == NULL) && found.offset <= size, "an error without a reason");
     check_spaced(data, size, &found);
+    check_peek(data, size, &found);
     json_error_t error;
     json_t *root = json_loadb((const char *)data, size, LOAD | (status == 0 ? 0 : JSON_REJECT_DUPLICATES), &error);
     if (status != 0) {

@@ -215,6 +215,33 @@ static void leaves_nothing_behind_when_it_refuses(void)
     pp_buf_destroy(&out);
 }
 
+static void peeks_at_the_usual_form_only(void)
+{
+    static const char *const others[] = {
+        "",
+        "}",
+        "{\"type\":\"\",\"payload\":1}",
+        "{\"type\":\"a\\n\",\"payload\":1}",
+        "{ \"type\":\"a\",\"payload\":1}",
+        "{\"payload\":1,\"type\":\"a\"}",
+        "{\"type\":\"a\",\"payload\":}",
+        "{\"type\":\"a\",\"payload\":1",
+        "{\"type\":\"a\"}",
+    };
+    struct pp_envelope found;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        CU_ASSERT_FALSE(pp_envelope_peek(others[i], strlen(others[i]), &found));
+    const char *text = "{\"type\":\"move\",\"payload\":{\"x\":1}}";
+    CU_ASSERT_TRUE_FATAL(pp_envelope_peek(text, strlen(text), &found));
+    CU_ASSERT_TRUE(found.type_len == 4 && memcmp(found.type, "move", 4) == 0);
+    CU_ASSERT_TRUE(found.payload_len == 7 && memcmp(found.payload, "{\"x\":1}", 7) == 0);
+    CU_ASSERT_EQUAL(found.ack_id, 0);
+    /* A field behind the payload is left in the span, where no reader of one value can miss it. */
+    text = "{\"type\":\"move\",\"payload\":1,\"__ackId\":7}";
+    CU_ASSERT_TRUE_FATAL(pp_envelope_peek(text, strlen(text), &found));
+    CU_ASSERT_EQUAL(found.payload_len, strlen("1,\"__ackId\":7"));
+}
+
 int main(void)
 {
     return pp_run_suite(
@@ -224,6 +251,7 @@ int main(void)
                         {"takes the last of duplicates", takes_the_last_of_duplicates},
                         {"refuses what is no envelope", refuses_what_is_no_envelope},
                         {"scans the usual form like any other", scans_the_usual_form_like_any_other},
+                        {"peeks at the usual form only", peeks_at_the_usual_form_only},
                         {"bounds the depth of the payload", bounds_the_depth_of_the_payload},
                         {"writes envelopes", writes_envelopes},
                         {"leaves nothing behind when it refuses", leaves_nothing_behind_when_it_refuses},
