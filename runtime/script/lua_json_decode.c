@@ -78,10 +78,14 @@ PP_JSON_INLINE const char *decode_string(struct decoder *d, const char *at)
 
 PP_JSON_INLINE const char *decode_number(struct decoder *d, const char *at)
 {
-    struct pp_json_double number = pp_json_scan_double(at, d->end);
-    if (number.at != NULL)
-        lua_pushnumber(d->L, number.value);
-    return number.at;
+    struct pp_json_decimal decimal = pp_json_scan_number(at, d->end);
+    if (decimal.end == NULL)
+        return NULL;
+    double value = pp_json_number_from(&decimal, at);
+    if (__builtin_isinf(value))
+        return NULL;
+    lua_pushnumber(d->L, value);
+    return decimal.end;
 }
 
 static const char *decode_word(struct decoder *d, const char *at)
@@ -212,6 +216,14 @@ PP_JSON_INLINE void collect_key(struct object *o, struct pp_shape *shape, const 
     o->inner = &shape->inner;
 }
 
+static void spill(const struct decoder *d, struct object *o, int size)
+{
+    o->table = build_object(d, o, size);
+    o->next = 0;
+    o->nowhere = 0;
+    o->inner = &o->nowhere;
+}
+
 /* A key of an object whose keys are collected: false where it can't be one of them. `len` has its quotes. */
 static bool collect_other_key(struct decoder *d, struct object *o, const char *at, size_t len)
 {
@@ -221,20 +233,30 @@ static bool collect_other_key(struct decoder *d, struct object *o, const char *a
     return shape != NULL;
 }
 
-/* A key that is not what was expected, or has spaces around it. */
+/* A key with its colon that is what was expected, or NULL. */
+PP_JSON_INLINE const char *take_expected_key(struct decoder *d, struct object *o, const char *at)
+{
+    struct pp_shape *shape = pp_shapes_at(d->shapes, o->next);
+    if (shape->id != o->next || !pp_shape_is_next(shape, at, d->end))
+        return NULL;
+    shape->credit |= PP_SHAPE_CREDIT;
+    collect_key(o, shape, at);
+    return at + shape->key_len;
+}
+
+/* One that is not, or has spaces around it. */
 static __attribute__((noinline)) const char *take_other_key(struct decoder *d, struct object *o, const char *at)
 {
+    const char *first = at;
     if (pp_json_peek(&at, d->end) != '"')
         return NULL;
+    if (at > first && (first = take_expected_key(d, o, at)) != NULL)
+        return first;
     struct pp_json_scan scan = pp_json_scan_string(at + 1, d->begin, d->end);
     if (scan.error != NULL)
         return NULL;
-    if (o->table == 0 && (scan.escaped || !collect_other_key(d, o, at, (size_t)(scan.at + 1 - at)))) {
-        o->table = build_object(d, o, size_hint(o->count, (size_t)(d->end - at)));
-        o->next = 0;
-        o->nowhere = 0;
-        o->inner = &o->nowhere;
-    }
+    if (o->table == 0 && (scan.escaped || !collect_other_key(d, o, at, (size_t)(scan.at + 1 - at))))
+        spill(d, o, size_hint(o->count, (size_t)(d->end - at)));
     if (o->table != 0)
         decode_string(d, at + 1);
     at = scan.at + 1;
@@ -244,13 +266,8 @@ static __attribute__((noinline)) const char *take_other_key(struct decoder *d, s
 /* A key with its colon. It is collected, or pushed where the object is spilled. */
 PP_JSON_INLINE const char *take_key(struct decoder *d, struct object *o, const char *at)
 {
-    struct pp_shape *shape = pp_shapes_at(d->shapes, o->next);
-    size_t len = shape->key_len;
-    if (shape->id != o->next || (size_t)(d->end - at) <= len || at[len] != ':' || !pp_shape_same(at, shape->key, len))
-        return take_other_key(d, o, at);
-    shape->credit |= PP_SHAPE_CREDIT;
-    collect_key(o, shape, at);
-    return at + len + 1;
+    const char *behind = take_expected_key(d, o, at);
+    return behind != NULL ? behind : take_other_key(d, o, at);
 }
 
 /* [-count, +0] Makes the table of collected values whose slot holds something else than their shape's function. */

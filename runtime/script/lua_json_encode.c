@@ -104,7 +104,7 @@ static bool encode_other_number(struct encoder *e, double value)
 {
     if (!isfinite(value))
         return fail(e, isnan(value) ? "NaN cannot be encoded" : "an infinite number cannot be encoded");
-    pp_json_write_number(e->out, value);
+    e->out->len += pp_json_number_write_any(value, pp_buf_reserve(e->out, PP_JSON_NUMBER_MAX));
     return true;
 }
 

@@ -113,21 +113,23 @@ static struct pp_shape *learn(struct pp_shapes *shapes, pp_shape_id parent, cons
     *shape = (struct pp_shape){.id = id,
                                .parent = parent,
                                .first = parent != 0 ? first_key : id,
+                               .mask = len < 7 ? (UINT64_C(1) << 8 * (len + 1)) - 1 : UINT64_MAX,
                                .maker = shape->maker,
-                               .key_len = (uint8_t)len};
+                               .key_len = (uint8_t)(len + 1)};
     memcpy(shape->key, key, len);
+    shape->key[len] = ':';
     return shape;
 }
 
 struct pp_shape *pp_shapes_find(struct pp_shapes *shapes, pp_shape_id parent, const char *key, size_t len)
 {
-    if (len > PP_SHAPE_KEY_LEN)
+    if (len >= PP_SHAPE_KEY_LEN)
         return NULL;
     unsigned first = first_slot(parent, key, len);
     struct pp_shape *found = NULL;
     for (unsigned i = 0; i < PP_SHAPE_PROBES && found == NULL; i++) {
         struct pp_shape *shape = &shapes->slots[(first + i) % PP_SHAPE_SLOTS];
-        if (shape->parent == parent && shape->key_len == len && pp_shape_same(shape->key, key, len))
+        if (shape->parent == parent && shape->key_len == len + 1 && memcmp(shape->key, key, len) == 0)
             found = shape;
     }
     if (found == NULL && (found = learn(shapes, parent, key, len, first)) == NULL)

@@ -20,7 +20,7 @@
 #include <lua.h>
 
 #define PP_SHAPE_FIELDS 24   /* longest list of keys that is learned */
-#define PP_SHAPE_KEY_LEN 80  /* longest key that is learned, with its quotes */
+#define PP_SHAPE_KEY_LEN 72  /* longest key that is learned, with its quotes and a colon */
 #define PP_SHAPE_SLOTS 1024  /* slots for shapes; an id holds ten bits for it */
 #define PP_SHAPE_PROBES 4    /* slots that a shape may stand in */
 #define PP_SHAPE_TEXTS 512   /* slots for the texts of keys */
@@ -35,13 +35,16 @@ struct pp_shape {
     pp_shape_id first;  /* the list of the first key alone */
     pp_shape_id next;   /* the list with one key more that was met last; 0 before */
     pp_shape_id inner;  /* the shape of the object that was met last as this key's value, or in an array there */
+    uint64_t mask;      /* of the first eight bytes of `key` those that are part of it */
     int maker;          /* the slot's reference in the registry */
     bool has_maker;     /* it is that of this shape */
     uint8_t uses;       /* objects of this shape, until it has its maker */
     uint8_t credit;     /* use since it was threatened with eviction */
     uint8_t key_len;
-    char key[PP_SHAPE_KEY_LEN]; /* the last key as the text has it, with its quotes */
+    char key[PP_SHAPE_KEY_LEN]; /* the last key as a text has it, with its quotes and a colon */
 };
+
+_Static_assert(sizeof(struct pp_shape) == 128, "a slot is found by a shift, and its fields lie in one cache line");
 
 #define PP_SHAPE_NONE 1
 #define PP_SHAPE_CREDIT 8
@@ -103,15 +106,18 @@ static inline struct pp_shape *pp_shapes_at(struct pp_shapes *shapes, pp_shape_i
     return &shapes->slots[id % PP_SHAPE_SLOTS];
 }
 
-/* Whether two texts of this length, at least 2, are the same: each word, and the last one overlapping it. */
-static inline bool pp_shape_same(const char *a, const char *b, size_t len)
+/* Whether the text goes on with the shape's last key and a colon. */
+static inline bool pp_shape_is_next(const struct pp_shape *shape, const char *at, const char *end)
 {
-    if (len < 4)
-        return memcmp(a, b, 2) == 0 && memcmp(a + len - 2, b + len - 2, 2) == 0;
-    if (len < 8)
-        return memcmp(a, b, 4) == 0 && memcmp(a + len - 4, b + len - 4, 4) == 0;
-    return memcmp(a, b, 8) == 0 && memcmp(a + len - 8, b + len - 8, 8) == 0 &&
-           (len <= 16 || memcmp(a + 8, b + 8, len - 16) == 0);
+    uint64_t expected, found;
+    size_t left = (size_t)(end - at);
+    if (left < sizeof found)
+        return false; /* or perhaps, but it isn't worth a look */
+    memcpy(&expected, shape->key, sizeof expected);
+    memcpy(&found, at, sizeof found);
+    return ((expected ^ found) & shape->mask) == 0 &&
+           (shape->key_len <= 8 ||
+            (shape->key_len <= left && memcmp(at + 8, shape->key + 8, shape->key_len - 8U) == 0));
 }
 
 static inline unsigned pp_shape_text_slot(const void *string)

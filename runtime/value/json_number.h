@@ -14,8 +14,9 @@ extern "C" {
 /* Bytes that the longest number needs, with room for the writer to store in whole words. */
 #define PP_JSON_NUMBER_MAX 40
 
-/* A number as it stands in the text: digits × 10^exponent. */
+/* A number as it stands in a text: digits × 10^exponent. */
 struct pp_json_decimal {
+    const char *end;  /* one past it; NULL where it is not a number by JSON's grammar */
     uint64_t digits;  /* of all digits, wrapped where count is above 19 */
     int64_t exponent; /* saturates far outside the range of a double */
     size_t count;     /* digits in the text, leading zeros too */
@@ -25,22 +26,20 @@ struct pp_json_decimal {
 /* `text` is a number by JSON's grammar; the nearest double, infinite where it is too big. */
 double pp_json_number_parse(const char *text, size_t len);
 
-/* The powers of ten that a double holds exactly. */
-static const double pp_json_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
-/* The double of `decimal`, which stands in the text at [text, text+len): infinite where it is too big. */
-static inline double pp_json_number_from(const struct pp_json_decimal *decimal, const char *text, size_t len)
+/* The double of `decimal`, whose text begins at `text`: infinite where it is too big. */
+static inline double pp_json_number_from(const struct pp_json_decimal *decimal, const char *text)
 {
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     /* Both operands are exact doubles, so one correctly rounded operation gives the nearest double. */
     if (decimal->count > 19 || decimal->digits > (UINT64_C(1) << 53) || decimal->exponent < -22 ||
         decimal->exponent > 22)
-        return pp_json_number_parse(text, len);
+        return pp_json_number_parse(text, (size_t)(decimal->end - text));
     double value = (double)(int64_t)decimal->digits;
     if (decimal->exponent < 0)
-        value /= pp_json_powers[-decimal->exponent];
+        value /= powers[-decimal->exponent];
     else if (decimal->exponent > 0)
-        value *= pp_json_powers[decimal->exponent];
+        value *= powers[decimal->exponent];
     return decimal->negative ? -value : value;
 }
 

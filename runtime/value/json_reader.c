@@ -84,75 +84,19 @@ struct pp_json_scan pp_json_scan_string_rest(const char *at, const char *begin, 
     }
 }
 
-/* Takes digits into `digits` (which wraps after 19 of them) and returns one past the last. */
-static const char *scan_digits(const char *at, const char *end, uint64_t *digits)
-{
-    static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
-    uint64_t sum = *digits, word;
-    for (; end - at >= 8; at += 8) {
-        memcpy(&word, at, 8);
-        word ^= PP_JSON_ZEROS;
-        uint64_t others = pp_json_not_digits(word);
-        if (others != 0) {
-            size_t run = (size_t)__builtin_ctzll(others) / 8;
-            /* The digits move to the end of the word, in two steps, for there may be none. */
-            *digits = sum * powers[run] + pp_json_eight_digits(word << 8 << (56 - 8 * run));
-            return at + run;
-        }
-        sum = sum * 100000000 + pp_json_eight_digits(word);
-    }
-    while (at < end && pp_json_is_digit(*at))
-        sum = sum * 10 + (uint64_t)(*at++ - '0');
-    *digits = sum;
-    return at;
-}
-
-/* The exponent of a number, `at` on its 'e': added to decimal->exponent. NULL where there is no digit. */
-static const char *scan_exponent(const char *at, const char *end, struct pp_json_decimal *decimal)
+const char *pp_json_scan_exponent(const char *at, const char *end, int64_t *exponent)
 {
     bool negative = false;
-    int64_t exponent = 0;
+    int64_t sum = 0;
     at++;
     if (at < end && (*at == '+' || *at == '-'))
         negative = *at++ == '-';
     const char *first = at;
     for (; at < end && pp_json_is_digit(*at); at++)
-        if (exponent < INT32_MAX)
-            exponent = exponent * 10 + (*at - '0');
-    decimal->exponent += negative ? -exponent : exponent;
+        if (sum < INT32_MAX)
+            sum = sum * 10 + (*at - '0');
+    *exponent = negative ? -sum : sum;
     return at > first ? at : NULL;
-}
-
-const char *pp_json_scan_any_number(const char *at, const char *end, struct pp_json_decimal *decimal)
-{
-    decimal->negative = *at == '-';
-    at += decimal->negative;
-    const char *first = at;
-    decimal->digits = 0;
-    decimal->exponent = 0;
-    at = scan_digits(at, end, &decimal->digits);
-    decimal->count = (size_t)(at - first);
-    if (decimal->count == 0 || (decimal->count > 1 && *first == '0'))
-        return NULL;
-    if (at < end && *at == '.') {
-        const char *fraction = ++at;
-        at = scan_digits(at, end, &decimal->digits);
-        if (at == fraction)
-            return NULL;
-        decimal->exponent = -(int64_t)(at - fraction);
-        decimal->count += (size_t)(at - fraction);
-    }
-    return at < end && (*at | 0x20) == 'e' ? scan_exponent(at, end, decimal) : at;
-}
-
-struct pp_json_double pp_json_scan_any_double(const char *at, const char *end)
-{
-    struct pp_json_decimal decimal;
-    const char *behind = pp_json_scan_any_number(at, end, &decimal);
-    if (behind == NULL)
-        return (struct pp_json_double){NULL, 0};
-    double value = pp_json_number_from(&decimal, at, (size_t)(behind - at));
-    return (struct pp_json_double){__builtin_isinf(value) ? NULL : behind, value};
 }
 
 __attribute__((noinline)) const char *pp_json_skip_spaces(const char *at, const char *end)
@@ -164,13 +108,6 @@ __attribute__((noinline)) const char *pp_json_skip_spaces(const char *at, const 
 static const char *skip_array(const char *at, const char *begin, const char *end, unsigned levels);
 static const char *skip_object(const char *at, const char *begin, const char *end, unsigned levels);
 
-static const char *skip_any_number(const char *at, const char *end)
-{
-    struct pp_json_decimal decimal;
-    const char *behind = pp_json_scan_any_number(at, end, &decimal);
-    return behind != NULL && pp_json_is_finite(&decimal, at, behind) ? behind : NULL;
-}
-
 PP_JSON_INLINE const char *skip_string(const char *at, const char *begin, const char *end)
 {
     struct pp_json_scan scan = pp_json_scan_string(at, begin, end);
@@ -179,8 +116,8 @@ PP_JSON_INLINE const char *skip_string(const char *at, const char *begin, const 
 
 PP_JSON_INLINE const char *skip_number(const char *at, const char *end)
 {
-    const char *behind = pp_json_scan_short_number(at + (*at == '-'), end).at;
-    return behind != NULL ? behind : skip_any_number(at, end);
+    struct pp_json_decimal decimal = pp_json_scan_number(at, end);
+    return decimal.end != NULL && pp_json_is_finite(&decimal, at) ? decimal.end : NULL;
 }
 
 PP_JSON_INLINE const char *skip_value(const char *at, const char *begin, const char *end, unsigned levels)

@@ -1,5 +1,5 @@
-/* A strict reader of JSON text (RFC 8259): pull one token after the other. It allocates nothing;
- * strings come as spans of the text, so the text must outlive them.
+/* A strict reader of JSON text (RFC 8259): pull one token after the other. It allocates nothing; strings come as spans
+ * of the text, so the text must outlive them.
  *
  *     struct pp_json_reader reader;
  *     pp_json_reader_init(&reader, text, len);
@@ -59,7 +59,7 @@ PP_JSON_INLINE size_t pp_json_offset(const struct pp_json_reader *reader)
 /* The number that was just read; finite. */
 PP_JSON_INLINE double pp_json_number(const struct pp_json_reader *reader)
 {
-    return pp_json_number_from(&reader->decimal, reader->span, reader->span_len);
+    return pp_json_number_from(&reader->decimal, reader->span);
 }
 
 /* Reads past the next value, all of it checked, faster than token by token: true, or false with the error. A value must
@@ -125,14 +125,15 @@ PP_JSON_INLINE enum pp_json_token pp_json_read_key(struct pp_json_reader *reader
 
 PP_JSON_INLINE enum pp_json_token pp_json_read_number(struct pp_json_reader *reader, const char *at)
 {
-    const char *end = pp_json_scan_number(at, reader->end, &reader->decimal);
-    if (end == NULL)
+    struct pp_json_decimal decimal = pp_json_scan_number(at, reader->end);
+    if (decimal.end == NULL)
         return pp_json_fail(reader, at, "invalid number");
-    reader->span = at;
-    reader->span_len = (size_t)(end - at);
-    if (!pp_json_is_finite(&reader->decimal, at, end))
+    if (!pp_json_is_finite(&decimal, at))
         return pp_json_fail(reader, at, "number out of range");
-    reader->at = end;
+    reader->decimal = decimal;
+    reader->span = at;
+    reader->span_len = (size_t)(decimal.end - at);
+    reader->at = decimal.end;
     reader->expect = PP_JSON_EXPECT_MORE;
     return PP_JSON_NUMBER;
 }

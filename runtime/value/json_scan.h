@@ -55,10 +55,8 @@ PP_JSON_INLINE const char *pp_json_scan_word(const char *at, const char *end)
 
 #define PP_JSON_BLOCK 16
 
-/* How many of the next PP_JSON_BLOCK bytes, from the first on, need no look: not a quote, not a backslash, not a
- * control character, not above 0x7F. Less than a block may be left: then it is at most what is left. */
 #ifdef __SSE2__
-/* One bit for each byte that does need one. */
+/* One bit for each byte of a block that needs a look: a quote, a backslash, a control character, or above 0x7F. */
 PP_JSON_INLINE unsigned pp_json_special(const char *block)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)block);
@@ -70,6 +68,7 @@ PP_JSON_INLINE unsigned pp_json_special(const char *block)
 }
 #endif
 
+/* How many of the next bytes, from the first on, need no such look: at most PP_JSON_BLOCK, and at most what is left. */
 PP_JSON_INLINE size_t pp_json_plain(const char *at, const char *begin, const char *end)
 {
     size_t left = (size_t)(end - at), n = 0;
@@ -105,98 +104,53 @@ PP_JSON_INLINE bool pp_json_is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
-/* Eight bytes of text XOR PP_JSON_ZEROS are the values of eight digits, the first in the lowest byte. */
-#define PP_JSON_ZEROS UINT64_C(0x3030303030303030)
-
-/* The highest bit of each byte of such a word that is not a digit. Above the first of them a bit may be set without
- * need. */
-PP_JSON_INLINE uint64_t pp_json_not_digits(uint64_t word)
+/* Takes digits into `digits` (which wraps after 19 of them) and returns one past the last. */
+PP_JSON_INLINE const char *pp_json_scan_digits(const char *at, const char *end, uint64_t *digits)
 {
-    const uint64_t ones = PP_JSON_ZEROS / 0x30;
-    return ((word + ones * (0x80 - 10)) | word) & (ones * 0x80);
+    uint64_t sum = *digits;
+    while (at < end && pp_json_is_digit(*at))
+        sum = sum * 10 + (uint64_t)(*at++ - '0');
+    *digits = sum;
+    return at;
 }
 
-/* The number that eight digits make, the first in the lowest byte. */
-PP_JSON_INLINE uint64_t pp_json_eight_digits(uint64_t word)
-{
-    const uint64_t mask = UINT64_C(0x000000FF000000FF);
-    word = word * 10 + (word >> 8); /* now two digits in every second byte */
-    return ((word & mask) * (100 + (UINT64_C(1000000) << 32)) + (word >> 16 & mask) * (1 + (UINT64_C(10000) << 32))) >>
-           32;
-}
+/* The exponent of a number, `at` on its 'e'. One past it, or NULL where there is no digit. */
+const char *pp_json_scan_exponent(const char *at, const char *end, int64_t *exponent);
 
-/* A number of at most six bytes, without sign and exponent: digits / 10^places. `at` is NULL for every other case. */
-struct pp_json_short_number {
-    const char *at; /* one past it */
-    uint64_t digits;
-    unsigned count, places;
-};
-
-PP_JSON_INLINE struct pp_json_short_number pp_json_scan_short_number(const char *at, const char *end)
+/* A number by the grammar, `at` on its first byte ('-' or a digit). By value, for what has an address is not kept in
+ * registers. */
+PP_JSON_INLINE struct pp_json_decimal pp_json_scan_number(const char *at, const char *end)
 {
-    const struct pp_json_short_number another = {NULL, 0, 0, 0};
-    uint64_t word;
-    if (end - at < 8)
-        return another;
-    memcpy(&word, at, 8);
-    word ^= PP_JSON_ZEROS;
-    uint64_t others = pp_json_not_digits(word) | UINT64_C(1) << 63; /* so that there is one */
-    unsigned whole = (unsigned)__builtin_ctzll(others) / 8, len = whole, count = whole;
-    if (whole - 1 >= 6 || (*at == '0' && whole > 1))
-        return another;
-    if (at[whole] == '.') {
-        others &= others - 1; /* true also of its next one, since a point carries nothing on */
-        len = (unsigned)__builtin_ctzll(others) / 8;
-        count = len - 1;
-        if (len == 7 || count == whole)
-            return another;
-        word ^= (word ^ word >> 8) & -(UINT64_C(1) << 8 * whole); /* the fraction moves over the point */
+    struct pp_json_decimal decimal = {.negative = *at == '-'};
+    at += decimal.negative;
+    const char *first = at;
+    at = pp_json_scan_digits(at, end, &decimal.digits);
+    decimal.count = (size_t)(at - first);
+    if (decimal.count == 0 || (decimal.count > 1 && *first == '0'))
+        return decimal;
+    if (at < end && *at == '.') {
+        const char *fraction = ++at;
+        at = pp_json_scan_digits(at, end, &decimal.digits);
+        if (at == fraction)
+            return decimal;
+        decimal.exponent = fraction - at;
+        decimal.count += (size_t)(at - fraction);
     }
-    if ((at[len] | 0x20) == 'e')
-        return another;
-    return (struct pp_json_short_number){at + len, pp_json_eight_digits(word << (64 - 8 * count)), count,
-                                         count - whole};
+    if (at < end && (*at | 0x20) == 'e') {
+        int64_t exponent = 0;
+        at = pp_json_scan_exponent(at, end, &exponent);
+        decimal.exponent += exponent;
+    }
+    decimal.end = at;
+    return decimal;
 }
 
-/* The general case of pp_json_scan_number, and of pp_json_scan_double. */
-const char *pp_json_scan_any_number(const char *at, const char *end, struct pp_json_decimal *decimal);
-struct pp_json_double pp_json_scan_any_double(const char *at, const char *end);
-
-/* A number by the grammar, `at` on its first byte ('-' or a digit). One past it, or NULL where it is not a number. */
-PP_JSON_INLINE const char *pp_json_scan_number(const char *at, const char *end, struct pp_json_decimal *decimal)
-{
-    bool negative = *at == '-';
-    struct pp_json_short_number number = pp_json_scan_short_number(at + negative, end);
-    if (number.at == NULL)
-        return pp_json_scan_any_number(at, end, decimal);
-    *decimal = (struct pp_json_decimal){number.digits, -(int64_t)number.places, number.count, negative};
-    return number.at;
-}
-
-/* A number with its value; `at` is one past it, or NULL where it is not a number or too big for a double. */
-struct pp_json_double {
-    const char *at;
-    double value;
-};
-
-PP_JSON_INLINE struct pp_json_double pp_json_scan_double(const char *at, const char *end)
-{
-    bool negative = *at == '-';
-    struct pp_json_short_number number = pp_json_scan_short_number(at + negative, end);
-    if (number.at == NULL)
-        return pp_json_scan_any_double(at, end);
-    double value = (double)(int64_t)number.digits;
-    if (number.places != 0)
-        value /= pp_json_powers[number.places]; /* both are exact, so this is the nearest double */
-    return (struct pp_json_double){number.at, negative ? -value : value};
-}
-
-/* Whether a double can hold the number at [at, end) that pp_json_scan_number found. */
-PP_JSON_INLINE bool pp_json_is_finite(const struct pp_json_decimal *decimal, const char *at, const char *end)
+/* Whether a double can hold `decimal`, whose text begins at `text`. */
+PP_JSON_INLINE bool pp_json_is_finite(const struct pp_json_decimal *decimal, const char *text)
 {
     /* Below 10^308 there is no need to convert in order to know. */
     return (int64_t)decimal->count + decimal->exponent <= 308 ||
-           !__builtin_isinf(pp_json_number_parse(at, (size_t)(end - at)));
+           !__builtin_isinf(pp_json_number_parse(text, (size_t)(decimal->end - text)));
 }
 
 #endif

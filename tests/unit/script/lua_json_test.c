@@ -430,8 +430,7 @@ static void stands_what_it_does_not_expect(void)
         "[{\"id\":1,\"name\":\"a\",\"position\":{\"x\":1.5,\"y\":2,\"z\":3},\"more\":4}]",
         "[{\"id\":1,\"nam\":\"a\",\"positio\":{\"\":1.5,\"yy\":2}}]",
         "[{\"id\":1,\"names\":\"a\",\"positions\":{\"x\":{\"x\":[{\"x\":{}}]}}}]",
-        "[{\"id\":1,\"name\":{\"id\":1,\"name\":\"b\"},\"position\":[{\"x\":1,\"y\":2},{\"x\":3},{},{\"y\":1,\"x\":2}]}"
-        "]",
+        "[{\"id\":1,\"name\":{\"id\":1,\"name\":\"b\"},\"position\":[{\"x\":1,\"y\":2},{\"x\":3},{},{\"y\":1}]}]",
         "[{\"id\":1,\"id\":2,\"name\":3,\"name\":4}]",
         "[{\"id\":1,\"name\":2,\"id\":3,\"name\":4,\"position\":5,\"position\":6}]",
         "[{\"\\u0069d\":1,\"name\":2,\"position\":{\"x\":1,\"\\u0079\":2,\"y\":3}}]",
@@ -439,13 +438,7 @@ static void stands_what_it_does_not_expect(void)
         "[ { \"id\" : 1 , \"name\" : \"a\" , \"position\" : { \"x\" : 1.5 , \"y\" : 2 } } ]",
         "[{\"id\": 1, \"name\": \"a\", \"position\": {\"x\": 1.5, \"y\": 2}}]",
         "[{\"id\" :1,\"name\"\n:\"a\"}]",
-        "[{\"of a key of more than sixteen byteS\":1},{\"id\":1,\"name\":2,\"position\":3,\"of a key of more than "
-        "sixTeen "
-        "bytes\":4}]",
-        "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":10,\"k\":11,\"l\":12,\"m\":13,"
-        "\"n\":14,"
-        "\"o\":15,\"p\":16,\"q\":17,\"r\":18,\"s\":19,\"t\":20,\"u\":21,\"v\":22,\"w\":23,\"x\":24,\"y\":{\"x\":1},"
-        "\"z\":[26]}",
+        "[{\"of a key of more than sixteen byteS\":1},{\"id\":1,\"of a key of more than sixTeen bytes\":4}]",
         "{\"a key that is much too long to be learned: it has more than eighty characters with its quotes\":1,\"b\":2}",
     };
     for (int round = 0; round < 40; round++)

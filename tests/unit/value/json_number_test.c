@@ -169,19 +169,18 @@ static const char *end_of_number(const char *at)
 static bool reads_like_strtod(const char *text, size_t len)
 {
     const char *expected = end_of_number(text);
+    if (len == 0)
+        return false;
     for (size_t behind = 0; behind < 12; behind += 3) {
         char *copy = malloc(len + behind);
         memcpy(copy, text, len);
         memset(copy + len, behind == 3 ? ',' : ' ', behind);
-        struct pp_json_decimal decimal;
-        const char *end = copy + len + behind, *at = pp_json_scan_number(copy, end, &decimal);
-        struct pp_json_double number = pp_json_scan_double(copy, end);
-        bool same = (at == NULL) == (expected == NULL) && (at != NULL || number.at == NULL);
-        if (same && at != NULL && isinf(strtod(text, NULL)))
-            same = number.at == NULL;
-        else if (same && at != NULL)
-            same = number.at == at && at - copy == expected - text && same_bits(number.value, strtod(text, NULL)) &&
-                   same_bits(pp_json_number_from(&decimal, copy, (size_t)(at - copy)), number.value);
+        struct pp_json_decimal decimal = pp_json_scan_number(copy, copy + len + behind);
+        bool same = (decimal.end == NULL) == (expected == NULL);
+        if (same && decimal.end != NULL)
+            same = decimal.end - copy == expected - text &&
+                   same_bits(pp_json_number_from(&decimal, copy), strtod(text, NULL)) &&
+                   pp_json_is_finite(&decimal, copy) == (bool)isfinite(strtod(text, NULL));
         free(copy);
         if (!same)
             return false;

@@ -103,7 +103,9 @@ static void refuses_what_is_no_envelope(void)
 
 static bool same_span(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    return (a == NULL) == (b == NULL) && a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+    if (a == NULL || b == NULL)
+        return a == b && a_len == b_len;
+    return a_len == b_len && memcmp(a, b, a_len) == 0;
 }
 
 /* A space in front makes no difference, but hides the usual form from whoever looks for it. */
