@@ -1,4 +1,5 @@
-/* What every CUnit program here shares: one suite from a list of tests, CUnit's own summary, exit status 1 on a failure.
+/* What every CUnit program here shares: one suite from a list of tests, CUnit's own summary, exit status 1 on a
+ * failure.
  *
  *     int main(void)
  *     {
