@@ -317,6 +317,7 @@ local function on_error(thread, raised, what)
     local unsayable = Error.new("the handler failed with an error that is not UTF-8 text", "HANDLER_ERROR")
     send_control(client._ref, "__pp_ack", ack.payload(ack_id, unsayable))
   end
+  spawn(run_each, client._events, "error", err, mtype)
   run_each(client.server._registered.events, "error", err, client, mtype)
 end
 
