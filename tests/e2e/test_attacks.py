@@ -418,12 +418,12 @@ def test_a_handshake_that_dribbles_is_cut_off():
 
 
 def test_half_open_handshakes_of_one_address_are_bounded():
-    with Lab("maxPendingPerIp = 5, maxConnectionsPerIp = 0") as server:
+    with Lab("maxPendingPerIp = 5, maxConnectionsPerIp = 0, handshakeTimeout = 3600000") as server:
         lines = [RawSocket(server) for _ in range(5)]
         try:
             for line in lines:
                 line.send_bytes(b"GET / HT")
-            with RawSocket(server) as sixth:
+            with RawSocket(server, timeout=5) as sixth:
                 assert sixth.read_to_end() == b""
             lines.pop().close()
             eventually(lambda: serves(server), "room for another")

@@ -47,6 +47,7 @@ def test_error_handlers_get_the_error_the_client_and_the_type(lab, ws, type, mes
     err, client, mtype = lab.said("error", after=mark)
     assert (err["code"], client, mtype) == (code, mine, type)
     assert err["message"].endswith(message)
+    assert lab.said("client error", mine, after=mark)[1:] == [err, type]
 
 
 ODD_ERRORS = """

@@ -100,6 +100,10 @@ server:on("shout-all", function(_, payload)
   server:emit("shout", payload)
 end)
 
+server:on("mark", function(client)
+  say("mark", client.id)
+end)
+
 -- --- a test of its own each ---
 
 server:on("connection", function(client)
@@ -247,9 +251,8 @@ server:on("connection", function(client)
     end
   end)
 
-  -- The names of events are no message types.
-  client:on("error", function(err)
-    say("client error event", text(err))
+  client:on("error", function(err, mtype)
+    say("client error", client.id, text(err), mtype)
   end)
 
   client:once("once", function(payload)
@@ -316,8 +319,10 @@ server:on("server-any-off", function(_, _, ack)
   ack(nil, true)
 end)
 
-for _, name in ipairs { "connection", "disconnection", "close", "reload", "roomJoin" } do
-  server:on("fake-" .. name, function() end)
+for _, name in ipairs { "connection", "reload", "roomJoin", "roomLeave" } do
+  server:on(name, function(client)
+    say("event", name, type(client) == "table" and client.id or client)
+  end)
 end
 server:on("close", function()
   say "server closed"
