@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "net/lws.h"
 #include "net/peer.h"
 
 #include <ctype.h>
@@ -73,7 +74,7 @@ static void append_argument(struct pp_buf *out, const char *text, size_t len)
 
 static void append_query(struct pp_buf *out, struct lws *wsi)
 {
-    char argument[4096];
+    char argument[PP_LWS_HEADER_DATA + 1];
     for (int i = 0;; i++) {
         int len = lws_hdr_copy_fragment(wsi, argument, sizeof argument, WSI_TOKEN_HTTP_URI_ARGS, i);
         if (len < 0)

@@ -24,7 +24,7 @@ struct lws_context *pp_lws_context(struct pp_loop *loop)
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    LWS_SERVER_OPTION_VALIDATE_UTF8,
         .pt_serv_buf_size = 16 * 1024,
-        .max_http_header_data = 8 * 1024,
+        .max_http_header_data = PP_LWS_HEADER_DATA,
         .max_http_header_pool = 1024, /* handshakes at once; taken when used */
         .timeout_secs = 10,
     };

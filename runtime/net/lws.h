@@ -2,6 +2,8 @@
 #ifndef PP_NET_LWS_H
 #define PP_NET_LWS_H
 
+#define PP_LWS_HEADER_DATA (8 * 1024) /* bytes of all headers of a request, and of its path and query, together */
+
 struct lws_context;
 struct pp_loop;
 

@@ -136,6 +136,12 @@ def test_line_breaks_do_not_get_into_the_log(lab):
     assert not [line for line in lab.log.splitlines()[mark:] if "\x1b" in line or line.startswith(("2024", "ERROR forged"))]
 
 
+@pytest.mark.parametrize("host", ["listener-1", "client", "client insecure", "default", "*", "evil.example:99999", "[::1]", "a" * 1000])
+def test_whatever_host_is_asked_for_the_same_server_answers(lab, host):
+    with WebSocket(lab, Host=host) as ws:
+        assert Asker(ws)("handshake")["headers"].get("host", "") == host
+
+
 # --- origins and addresses
 
 

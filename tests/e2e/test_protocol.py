@@ -630,6 +630,14 @@ def test_the_token_comes_from_auth_query_or_header(lab, query, headers, auth, to
         assert "from-header" not in lab.log and "only auth" not in lab.log
 
 
+def test_a_long_token_is_kept_whole(lab):
+    with WebSocket(lab, query={"token": "t" * 7000, "behind": "it"}) as ws:
+        got = Asker(ws)("handshake")
+        assert (got["token"], got["query"]["behind"]) == ("t" * 7000, "it")
+    with WebSocket(lab, Authorization="Bearer " + "t" * 7000) as ws:
+        assert Asker(ws)("handshake")["token"] == "t" * 7000
+
+
 @pytest.mark.parametrize("payload", [None, 5, "token", {}, {"token": 5}, {"token": None}, {"token": {}}])
 def test_an_odd_auth_message_changes_nothing(lab, payload):
     with WebSocket(lab, query={"token": "kept"}) as ws:
