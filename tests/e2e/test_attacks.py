@@ -136,7 +136,9 @@ def test_line_breaks_do_not_get_into_the_log(lab):
     assert not [line for line in lab.log.splitlines()[mark:] if "\x1b" in line or line.startswith(("2024", "ERROR forged"))]
 
 
-@pytest.mark.parametrize("host", ["listener-1", "client", "client insecure", "default", "*", "evil.example:99999", "[::1]", "a" * 1000])
+@pytest.mark.parametrize(
+    "host", ["listener-1", "client", "client insecure", "default", "*", "evil.example:99999", "[::1]", "a" * 1000]
+)
 def test_whatever_host_is_asked_for_the_same_server_answers(lab, host):
     with WebSocket(lab, Host=host) as ws:
         assert Asker(ws)("handshake")["headers"].get("host", "") == host
@@ -188,6 +190,13 @@ def origins():
         yield server
 
 
+@pytest.mark.parametrize(
+    "first, second", [("https://example.com", "https://evil.net"), ("https://evil.net", "https://example.com"), ("null", "null")]
+)
+def test_two_origins_are_none_that_is_allowed(origins, first, second):
+    assert status_of(answer_to(origins, handshake_request(Origin=f"{first}\r\nOrigin: {second}"))) == 403
+
+
 def test_refused_origins_are_counted(origins):
     with WebSocket(origins) as ws:
         before = Asker(ws)("stats")["refused"]
@@ -227,6 +236,14 @@ def proxied():
 )
 def test_forwarded_addresses_are_believed_from_trusted_proxies(proxied, value, address):
     assert address_of(proxied, X_Forwarded_For=value) == address
+
+
+def test_forwarded_addresses_in_two_headers_are_one_list(proxied):
+    """Some proxies add a header of their own behind the one that the client invented."""
+    with WebSocket(proxied, X_Forwarded_For="9.9.9.9\r\nX-Forwarded-For: 1.2.3.4") as ws:
+        assert Asker(ws)("handshake")["address"] == "1.2.3.4"
+    with WebSocket(proxied, X_Forwarded_For="9.9.9.9\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2") as ws:
+        assert Asker(ws)("handshake")["address"] == "1.2.3.4"
 
 
 def test_limits_count_the_forwarded_address(proxied):
@@ -326,7 +343,9 @@ def test_errors_of_protocol_close_with_1002(lab, name):
         lab.said("disconnect", mine, "transport close", 1002)
 
 
-BAD_UTF8 = [b"\xff", b"\xc0\xaf", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\x80", b"\xe2\x82"]
+BAD_UTF8 = [
+    b"\xff", b"\xc0\xaf", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\x80", b"\xe2\x82",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", BAD_UTF8)

@@ -204,8 +204,10 @@ def test_a_client_that_is_kept_for_long_after_it_went():
       collectgarbage()
       local out = {}
       for i, client in ipairs(kept) do
-        out[i] = { client.id, tostring(client), client:emit("poked") or false, client.handshake.path or false, client:bufferedAmount(),
-          client:getTag "t" or false, client:hasTag "t", client.closed or false }
+        out[i] = {
+          client.id, tostring(client), client:emit("poked") or false, client.handshake.path or false,
+          client:bufferedAmount(), client:getTag "t" or false, client:hasTag "t", client.closed or false,
+        }
         client:on("x", print):off("x"):setTag "t"
         if client.closed then
           client:close()

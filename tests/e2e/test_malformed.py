@@ -1,4 +1,5 @@
-"""Frames that break the rules of Painda: each kind by name, then ten thousand at random. The seed is printed; PP_SEED replays it."""
+"""Frames that break the rules of Painda: each kind by name, then ten thousand at random.
+The seed is printed; PP_SEED replays it."""
 import json
 import os
 import random
@@ -200,8 +201,10 @@ SAMPLES = [
     raw_frame(struct.pack(">I", 8) + b'{"n": 1}' + bytes(20), flags=SCHEMA, type_id=12),
     raw_frame(zlib.compress(bytes(1000)), flags=SCHEMA | COMPRESSED, type_id=10),
 ]
-TOKENS = [b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u", b"\\ud800", b"null", b"1e999", b"-", b"\x00", b"\xff", b'"type"',
-          b'"__ackId"', b'"__ns"', b"PPND", b"\x00\x02", b"\x78\x9c", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff"]  # fmt: skip
+TOKENS = [
+    b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u", b"\\ud800", b"null", b"1e999", b"-", b"\x00", b"\xff",
+    b'"type"', b'"__ackId"', b'"__ns"', b"PPND", b"\x00\x02", b"\x78\x9c", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff",
+]  # fmt: skip
 
 
 def mutated(rng):

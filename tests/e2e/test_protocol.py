@@ -1,15 +1,18 @@
 """The wire in both directions, as a peer sees it that builds its frames by hand."""
+import asyncio
+import json
 import random
 import re
 import struct
 import zlib
 
 import pytest
+import websockets
 
 from lab import Asker, Lab, client_id
 from painda import (
-    BINARY_MESSAGE, COMPRESSED, CONTINUATION, SCHEMA, Server, WebSocket, envelope, eventually, frame, parse_frames, raw_frame,
-    ws_frame,
+    BINARY_MESSAGE, COMPRESSED, CONTINUATION, PATIENCE, SCHEMA, Server, WebSocket, envelope, eventually, frame,
+    parse_frames, raw_frame, ws_frame,
 )  # fmt: skip
 
 pytestmark = pytest.mark.asan
@@ -519,7 +522,10 @@ def test_a_message_object_has_its_fields(ws):
     assert ws.receive_frame("fields").payload == {"type": "fields", "payload": {"p": 1}, "ack": 42, "ns": None}
 
 
-@pytest.mark.parametrize("type", ["connection", "disconnection", "disconnect", "message", "error", "close", "reload", "roomJoin", "roomLeave"])
+EVENTS = ["connection", "disconnection", "disconnect", "message", "error", "close", "reload", "roomJoin", "roomLeave"]
+
+
+@pytest.mark.parametrize("type", EVENTS)
 def test_messages_named_like_events_fire_none(lab, type):
     with WebSocket(lab) as ws:
         mine = client_id(ws)
@@ -538,6 +544,30 @@ def test_a_message_for_another_namespace_is_refused(ws):
     assert error_of(ws) == "NAMESPACE_ERROR"
     ws.send(frame("echo", 2, ns="/"))
     assert ws.receive_frame().payload == 2
+
+
+# --- an independent peer
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])  # permessage-deflate is offered, and not agreed on
+def test_python_websockets_as_the_peer(lab, compression):
+    async def talk():
+        async with websockets.connect(lab.url(path="/peer"), compression=compression, max_size=None) as peer:
+            assert not peer.extensions
+            for payload in ("x", "y" * 200, {"z": ["ü" * 70_000]}):
+                await peer.send(frame("echo", payload))
+                (answer,) = parse_frames(await peer.recv())
+                assert answer.payload == payload
+                await peer.send(envelope("echo", payload).decode())
+                assert json.loads(await peer.recv())["payload"] == payload
+            await peer.send([frame("echo", "in parts")[:9], frame("echo", "in parts")[9:]])
+            assert parse_frames(await peer.recv())[0].payload == "in parts"
+            await asyncio.wait_for(await peer.ping(b"data"), PATIENCE)
+            await peer.send(frame("close-me", {"code": 4000, "reason": "grüß"}))
+            await asyncio.wait_for(peer.wait_closed(), PATIENCE)
+            assert (peer.close_code, peer.close_reason) == (4000, "grüß")
+
+    asyncio.run(asyncio.wait_for(talk(), PATIENCE))
 
 
 # --- to many

@@ -249,7 +249,7 @@ def test_a_schema_registry_may_change(app):
 
 def test_a_server_that_is_gone_from_the_code_is_closed(app):
     port = free_port()
-    app.write(1, extra=f'local second = painda.PPServer {{ port = {port} }}\nsecond:on("who", function(_, _, ack) ack(nil, 2) end)')
+    app.write(1, extra=f'painda.PPServer {{ port = {port} }}:on("who", function(_, _, ack) ack(nil, 2) end)')
     with Server(app.path) as server, WebSocket(server) as ws:
         with WebSocket(server, address=("127.0.0.1", port)) as other:
             assert Asker(other)("who") == 2

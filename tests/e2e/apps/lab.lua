@@ -1,5 +1,5 @@
--- The application that the protocol tests talk to. Options of its server come as Lua source in $LAB; what happens inside is
--- told on stdout, one line `say [kind, …]` in JSON an event, unless $LAB_QUIET is set.
+-- The application that the protocol tests talk to. Options of its server come as Lua source in $LAB; what happens
+-- inside is told on stdout, one line `say [kind, …]` in JSON an event, unless $LAB_QUIET is set.
 
 local painda = require "painda"
 local json = require "painda.json"
@@ -22,22 +22,19 @@ if not options.host or not options.host:find "^unix:" then
   options.port = 3000
 end
 
+local XY = { { name = "x", type = "int16" }, { name = "y", type = "int16" } }
+local XYZ = { XY[1], XY[2], { name = "z", type = "int16" } }
+local function upgrade(from, value)
+  if from == 1 then
+    value.z = 100
+    return value
+  end
+end
+
 options.registry = painda
   .PPSchemaRegistry()
   :register("move", painda.structSerializer(7, { { name = "x", type = "float32" }, { name = "y", type = "float32" } }))
-  :register(
-    "point",
-    2,
-    painda.structSerializer(8, { { name = "x", type = "int16" }, { name = "y", type = "int16" }, { name = "z", type = "int16" } }, {
-      previous = { [1] = { { name = "x", type = "int16" }, { name = "y", type = "int16" } } },
-      upgrade = function(from, value)
-        if from == 1 then
-          value.z = 100
-          return value
-        end
-      end,
-    })
-  )
+  :register("point", 2, painda.structSerializer(8, XYZ, { previous = { XY }, upgrade = upgrade }))
   :register("note", painda.stringSerializer(9))
   :register("blob", painda.bufferSerializer(10))
   :register("meta", painda.jsonSerializer(11))
@@ -259,7 +256,8 @@ server:on("connection", function(client)
     client:emit("once", payload)
   end)
   client:on("fields", function(_, _, msg)
-    client:emit("fields", { type = msg.type, payload = msg.payload, ack = msg.__ackId or painda.null, ns = msg.__ns or painda.null })
+    local ack, ns = msg.__ackId or painda.null, msg.__ns or painda.null
+    client:emit("fields", { type = msg.type, payload = msg.payload, ack = ack, ns = ns })
   end)
 
   local function any(mtype, payload)
