@@ -132,18 +132,7 @@ void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason)
 {
     if (conn->state != OPEN)
         return;
-    /* What has begun must be finished, or the close frame could not be read. */
-    struct pp_packet *begun = NULL;
-    uint32_t written = conn->outq.written;
-    if (written > 0)
-        begun = pp_packet_ref(conn->outq.slots[conn->outq.head]);
-    pp_outq_destroy(&conn->outq);
-    if (begun != NULL) {
-        pp_outq_push(&conn->outq, begun);
-        conn->outq.written = written;
-        conn->outq.bytes -= written;
-        pp_packet_unref(begun);
-    }
+    pp_outq_drop_unbegun(&conn->outq); /* what has begun must be finished, or the close frame could not be read */
     pp_conn_close(conn, code, reason);
 }
 
@@ -172,6 +161,8 @@ static bool flush(struct pp_conn *conn)
         if (n > 0) {
             conn->bytes_out += (uint64_t)n;
             pp_outq_consume(&conn->outq, (size_t)n);
+        } else if (n < 0 && conn->stream.ssl != NULL) {
+            pp_outq_promise(&conn->outq, len);
         }
         /* TLS takes a record at a time; a short write to a plain socket means that it is full. */
         blocked = n < 0 || (conn->stream.ssl == NULL && (size_t)n < len);

@@ -66,6 +66,7 @@ size_t pp_outq_peek(const struct pp_outq *queue, unsigned char *scratch, size_t 
 void pp_outq_consume(struct pp_outq *queue, size_t len)
 {
     queue->bytes -= len;
+    queue->promised = 0;
     while (len > 0) {
         struct pp_packet *first = at(queue, 0);
         size_t left = first->len - queue->written;
@@ -81,6 +82,29 @@ void pp_outq_consume(struct pp_outq *queue, size_t len)
     }
     if (queue->count == 0 && queue->cap > KEPT_CAP)
         pp_outq_destroy(queue);
+}
+
+void pp_outq_promise(struct pp_outq *queue, size_t len)
+{
+    queue->promised = len;
+}
+
+/* How many packets at the front have begun to be written, or are promised. */
+static uint32_t begun(const struct pp_outq *queue)
+{
+    uint32_t count = 0;
+    for (size_t until = queue->written + queue->promised, covered = 0; covered < until && count < queue->count; count++)
+        covered += at(queue, count)->len;
+    return count;
+}
+
+void pp_outq_drop_unbegun(struct pp_outq *queue)
+{
+    for (uint32_t kept = begun(queue); queue->count > kept; queue->count--) {
+        struct pp_packet *last = at(queue, queue->count - 1);
+        queue->bytes -= last->len;
+        pp_packet_unref(last);
+    }
 }
 
 static bool can_join(const struct pp_packet *packet, size_t total)
@@ -103,7 +127,7 @@ static struct pp_packet *joined(const struct pp_outq *queue, uint32_t from, uint
 
 void pp_outq_join(struct pp_outq *queue)
 {
-    uint32_t kept = queue->written > 0 ? 1 : 0;
+    uint32_t kept = begun(queue);
     for (uint32_t i = kept; i < queue->count;) {
         size_t total = 0;
         uint32_t end = i;
