@@ -60,6 +60,13 @@ class Asker:
                 return got["payload"]["args"][0]
 
 
+def drain_to_close(ws, code, reason):
+    """Reads all that is on its way, as fast as it comes, up to this close frame; what it read waits in ws.buffer."""
+    payload = code.to_bytes(2, "big") + reason.encode()
+    while not ws.buffer.endswith(bytes([0x88, len(payload)]) + payload):
+        ws._fill()
+
+
 def client_id(ws):
     return Asker(ws)("who")
 

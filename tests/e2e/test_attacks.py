@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from lab import LEAN, Asker, Lab, client_id, still_serves
+from lab import LEAN, Asker, Lab, client_id, drain_to_close, still_serves
 from painda import (
     BINARY_MESSAGE, CLOSE, CONTINUATION, PING, PONG, TEXT, Closed, RawSocket, WebSocket, envelope, eventually, frame,
     handshake_request, raw_frame, ws_frame,
@@ -589,4 +589,5 @@ def test_a_slow_reader_is_told_why():
         mine = client_id(slow)
         slow.send(frame("flood", 500_000))
         assert server.said("disconnect", mine) == [mine, "too slow", 4008]
+        drain_to_close(slow, 4008, "too slow")
         assert slow.expect_close() == (4008, "too slow")

@@ -1,17 +1,18 @@
 """wss: a certificate made here, large and many messages both ways, and peers that speak something else."""
 import random
 import re
+import select
 import signal
 import ssl
 import subprocess
-import threading
 import time
 
 import pytest
 
-from lab import LEAN, Asker, Lab, client_id
+from lab import LEAN, Asker, Lab, client_id, drain_to_close
 from painda import (
-    BINARY_MESSAGE, PATIENCE, Closed, RawSocket, WebSocket, eventually, frame, handshake_request, painda, raw_frame, ws_frame,
+    BINARY_MESSAGE, PATIENCE, Closed, RawSocket, WebSocket, eventually, frame, handshake_request, painda,
+    parse_frames, raw_frame, ws_frame,
 )  # fmt: skip
 
 pytestmark = pytest.mark.asan
@@ -112,17 +113,32 @@ def test_messages_of_every_size_both_ways(lab, size):
             assert ws.receive_frame().body == body
 
 
+def pour(ws, data):
+    """Sends while it takes in what comes back, on one thread: Python's TLS sockets can't be shared by two."""
+    ws.sock.setblocking(False)
+    at = 0
+    while at < len(data):
+        before = at, len(ws.buffer)
+        try:
+            at += ws.sock.send(data[at : at + 65536])
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        try:
+            piece = ws.sock.recv(1 << 20)
+            assert piece, "the server ended the line"
+            ws.buffer += piece
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        if before == (at, len(ws.buffer)):
+            select.select([ws.sock], [], [], 0.01)
+    ws.sock.settimeout(PATIENCE)
+
+
 def test_many_small_messages_both_ways(lab):
     with WebSocket(lab, tls=True) as ws:
         count = 20_000
-        sender = threading.Thread(
-            target=lambda: [ws.send_bytes(b"".join(ws_frame(BINARY_MESSAGE, frame("echo", n + i)) for i in range(100)))
-                            for n in range(0, count, 100)]
-        )  # fmt: skip
-        sender.start()
-        got = [ws.receive_frame().payload for _ in range(count)]
-        sender.join(PATIENCE)
-        assert got == list(range(count))
+        pour(ws, b"".join(ws_frame(BINARY_MESSAGE, frame("echo", i)) for i in range(count)))
+        assert [ws.receive_frame().payload for _ in range(count)] == list(range(count))
 
 
 def test_a_byte_at_a_time(lab):
@@ -142,13 +158,49 @@ def test_several_frames_in_one_record_and_one_frame_in_several(lab):
 def test_both_sides_flood_at_once(lab):
     """A server that can't write must go on reading, and the other way round."""
     with WebSocket(lab, tls=True) as ws:
-        payload = "x" * 50_000
-        message = ws_frame(BINARY_MESSAGE, frame("echo", payload))
-        sender = threading.Thread(target=lambda: [ws.send_bytes(message) for _ in range(200)])
-        sender.start()
-        for _ in range(200):
-            assert ws.receive_frame().payload == payload
-        sender.join(PATIENCE)
+        bodies = [random.Random(i).randbytes(50_000) for i in range(200)]
+        pour(ws, b"".join(ws_frame(BINARY_MESSAGE, raw_frame(body, flags=8, type_id=10)) for body in bodies))
+        for body in bodies:
+            assert ws.receive_frame().body == body
+
+
+@pytest.mark.parametrize("caps", ["", "batch"])
+def test_a_queue_that_had_to_wait_arrives_whole(lab, caps):
+    """OpenSSL wants the bytes again that it could not write, whatever was queued and joined meanwhile."""
+    with WebSocket(lab, tls=True, query={"pp_caps": caps}) as ws:
+        bodies = [random.Random(i).randbytes(2500 + i % 997) for i in range(3500)]  # two or three make a batch
+        for body in bodies:
+            ws.send(raw_frame(body, flags=8, type_id=10))
+        eventually(lambda: stalled(lab), "the server waits for the reader")
+        got = []
+        while len(got) < len(bodies):
+            got += [part.body for part in parse_frames(ws.receive())]
+        assert got == bodies
+
+
+def stalled(server):
+    """All that was asked for is handled: nothing moves any more."""
+    with WebSocket(server, tls=True) as other:
+        ask = Asker(other)
+        before = ask("stats")["messagesReceived"]
+        time.sleep(0.1)
+        return ask("stats")["messagesReceived"] == before + 1
+
+
+def test_a_slow_reader_is_told_why(files):
+    with Lab(options(files, "maxBackpressure = 200000")) as server:
+        for _ in range(3):
+            with WebSocket(server, tls=True) as slow:
+                mine = client_id(slow)
+                slow.send(frame("flood", 500_000))
+                assert server.said("disconnect", mine) == [mine, "too slow", 4008]
+                drain_to_close(slow, 4008, "too slow")
+                got = []
+                with pytest.raises(Closed) as closed:
+                    while True:
+                        got.append(slow.receive_frame().payload)
+                assert got == list(range(1, len(got) + 1))
+                assert (closed.value.code, closed.value.reason) == (4008, "too slow")
 
 
 def test_a_first_message_right_behind_the_handshake_of_tls(lab, trusting):
