@@ -127,13 +127,16 @@ def test_headers_without_end(lab):
 
 def test_line_breaks_do_not_get_into_the_log(lab):
     mark = lab.mark()
-    with WebSocket(lab, "/%0d%0alevel=error", query={"token": "x\r\n2024 ERROR forged\x1b[31m"}) as ws:
+    with WebSocket(lab, "/%0d%0alevel=error", query={"token": "x\r\n2026 error forged\x1b[31m"}) as ws:
         Asker(ws)("handshake")
-    with WebSocket(lab) as ws:
-        ws.send(frame("raise\r\nERROR forged\x1b[31m\x00"))
-        ws.send(frame("raise"))
-    still_serves(lab)
-    assert not [line for line in lab.log.splitlines()[mark:] if "\x1b" in line or line.startswith(("2024", "ERROR forged"))]
+        for text in ("first\r\n2026-01-01 error forged", "second\x1b[31mforged", "third\tforged\x07\x00"):
+            ws.send(frame("raise-text", text))
+            lab.wait_for(text.split("\r")[0].split("\x1b")[0].split("\t")[0], after=mark)
+        ws.send(frame("mark"))
+        lab.said("mark", client_id(ws))
+    lines = [line for line in lab.log.splitlines()[mark:] if not line.startswith("say ")]
+    assert [line for line in lines if "forged" in line]
+    assert not [line for line in lines if any(c in line for c in "\x1b\x07\x00") or line.startswith("2026-01-01")]
 
 
 @pytest.mark.parametrize(
@@ -560,6 +563,7 @@ def test_a_reader_that_does_not_read(policy):
             noise = [zlib.crc32(b"%d" % i) for i in range(8000)]  # 80 KB that hardly shrink
             for i in range(400):
                 sender.send(frame("shout", [i, noise]))
+                eventually(lambda: len(received) > i - 5, "the other reader hears it")
                 if i % 50 == 0:
                     assert Asker(sender)("echo", i) == i  # the server keeps up with its readers
                     peak = max(peak, server.rss())
