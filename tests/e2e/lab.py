@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from painda import PATIENCE, Server, WebSocket, envelope, frame
+from painda import BINARY_MESSAGE, CLOSE, PATIENCE, Server, WebSocket, envelope, frame, parse_frames
 
 # AddressSanitizer keeps freed memory for a while: as little as possible, where memory is measured.
 LEAN = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"}
@@ -61,10 +61,22 @@ class Asker:
 
 
 def drain_to_close(ws, code, reason):
-    """Reads all that is on its way, as fast as it comes, up to this close frame; what it read waits in ws.buffer."""
-    payload = code.to_bytes(2, "big") + reason.encode()
-    while not ws.buffer.endswith(bytes([0x88, len(payload)]) + payload):
-        ws._fill()
+    """Reads all that is on its way up to that close frame, as fast as it comes, then looks at it: the Painda frames."""
+    said = code.to_bytes(2, "big") + reason.encode()
+    close = bytes([0x80 | CLOSE, len(said)]) + said
+    data = bytearray(ws.buffer)
+    while not data.endswith(close):
+        piece = ws.sock.recv(1 << 20)
+        assert piece, "the line ended without that close frame"
+        data += piece
+    frames, at = [], 0
+    while at < len(data) - len(close):
+        head = {126: 4, 127: 10}.get(data[at + 1], 2)
+        size = data[at + 1] if head == 2 else int.from_bytes(data[at + 2 : at + head], "big")
+        if data[at] & 0x0F == BINARY_MESSAGE:
+            frames += parse_frames(bytes(data[at + head : at + head + size]))
+        at += head + size
+    return frames
 
 
 def client_id(ws):
