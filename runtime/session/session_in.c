@@ -1,0 +1,182 @@
+/* Messages from the client: what a WebSocket message must pass before it is a message of the application. */
+#include "session/session_internal.h"
+
+#include "base/buf.h"
+#include "wire/compress.h"
+#include "wire/envelope.h"
+#include "wire/frame.h"
+#include "wire/schema.h"
+
+#include <string.h>
+
+#define MAX_MALFORMED 10
+
+void pp_session_malformed(struct pp_session *session, const char *code, const char *why)
+{
+    session->stats->malformed++;
+    pp_session_send_error(session, code, why);
+    if (++session->malformed >= MAX_MALFORMED)
+        pp_session_close(session, PP_CLOSE_MALFORMED, "too many malformed frames", "forced server disconnect");
+}
+
+static bool is_control(const struct pp_message *message)
+{
+    return message->type_len >= 5 && memcmp(message->type, "__pp_", 5) == 0;
+}
+
+static void deliver(struct pp_session *session, struct pp_message *message)
+{
+    message->control = is_control(message);
+    session->stats->messages_in++;
+    session->ops->message(session->owner, message);
+}
+
+static struct pp_message message_of(const struct pp_envelope *envelope)
+{
+    return (struct pp_message){
+        .type = envelope->type,
+        .type_len = envelope->type_len,
+        .payload = envelope->payload,
+        .payload_len = envelope->payload_len,
+        .ns = envelope->ns_len ? envelope->ns : NULL,
+        .ns_len = envelope->ns_len,
+        .ack_id = envelope->ack_id,
+    };
+}
+
+/* True where the message was handled without a scan of its own. */
+static bool deliver_unchecked(struct pp_session *session, const char *text, size_t len)
+{
+    struct pp_envelope envelope;
+    if (!pp_envelope_peek(text, len, &envelope))
+        return false;
+    struct pp_message message = message_of(&envelope);
+    return !is_control(&message) && session->ops->unchecked != NULL &&
+           session->ops->unchecked(session->owner, &message);
+}
+
+static void on_envelope(struct pp_session *session, char *text, size_t len)
+{
+    struct pp_envelope envelope;
+    if (deliver_unchecked(session, text, len)) {
+        session->stats->messages_in++;
+        return;
+    }
+    if (pp_envelope_scan(text, len, &envelope) != 0) {
+        pp_session_malformed(session, "DECODE_ERROR", envelope.error);
+        return;
+    }
+    struct pp_message message = message_of(&envelope);
+    deliver(session, &message);
+}
+
+static void on_schema(struct pp_session *session, const struct pp_frame *frame, const char *payload, size_t len)
+{
+    const struct pp_schema *schema = pp_registry_by_id(session->config->registry, frame->type_id);
+    if (schema == NULL) {
+        pp_session_malformed(session, "SCHEMA_ERROR", "unknown schema id");
+        return;
+    }
+    struct pp_message message = {
+        .type = schema->name,
+        .type_len = schema->name_len,
+        .payload = payload,
+        .payload_len = len,
+        .schema = schema,
+        .schema_version = frame->schema_version,
+    };
+    deliver(session, &message);
+}
+
+static void on_payload(struct pp_session *session, const struct pp_frame *frame, char *payload, size_t len)
+{
+    if (frame->type_id == 0)
+        on_envelope(session, payload, len);
+    else
+        on_schema(session, frame, payload, len);
+}
+
+static void on_compressed(struct pp_session *session, const struct pp_frame *frame)
+{
+    struct pp_buf inflated = {0};
+    switch (pp_inflate(session->config->inflater, frame->payload, frame->payload_len, session->config->max_decompressed,
+                       &inflated)) {
+    case PP_INFLATE_OK:
+        on_payload(session, frame, inflated.data, inflated.len);
+        break;
+    case PP_INFLATE_CORRUPT:
+        pp_session_malformed(session, "DECODE_ERROR", "the compressed payload is not valid zlib data");
+        break;
+    case PP_INFLATE_TOO_LARGE:
+        pp_session_malformed(session, "DECODE_ERROR", "the payload inflates to more than maxDecompressedSize");
+        break;
+    }
+    pp_buf_destroy(&inflated);
+}
+
+static void on_frame(struct pp_session *session, const struct pp_frame *frame, char *payload)
+{
+    if (frame->flags & PP_FLAG_COMPRESSED)
+        on_compressed(session, frame);
+    else
+        on_payload(session, frame, payload, frame->payload_len);
+}
+
+static void on_bad_frame(struct pp_session *session, const struct pp_frame *frame)
+{
+    session->stats->malformed++;
+    pp_session_send_error(session, "DECODE_ERROR", pp_frame_fault_text(frame->fault));
+    if (frame->fault == PP_FRAME_BAD_VERSION)
+        pp_session_close(session, PP_CLOSE_VERSION, "Invalid Protocol Version", "Invalid Protocol Version");
+    else
+        pp_session_close(session, PP_CLOSE_MALFORMED, "not a Painda frame", "forced server disconnect");
+}
+
+/* True where the rate limit lets one more message in. */
+static bool within_rate(struct pp_session *session)
+{
+    const struct pp_rate_limit *limit = &session->config->rate;
+    if ((limit->per_second | limit->per_minute) == 0 ||
+        pp_rate_allow(&session->rate, limit, pp_loop_now(session->loop)))
+        return true;
+    session->stats->limited++;
+    if (pp_rate_tell_once(&session->rate)) {
+        pp_session_send_error(session, "RATE_LIMIT_ERROR", "too many messages");
+        session->ops->limited(session->owner);
+    }
+    return false;
+}
+
+static void on_binary(struct pp_session *session, unsigned char *bytes, size_t len)
+{
+    do {
+        struct pp_frame frame;
+        ptrdiff_t n = pp_frame_decode(bytes, len, &frame);
+        if (n == -1) {
+            on_bad_frame(session, &frame);
+            return;
+        }
+        if (n == -2) {
+            pp_session_malformed(session, "DECODE_ERROR", "truncated frame");
+            return;
+        }
+        if ((size_t)n < len && !session->batch) {
+            pp_session_malformed(session, "DECODE_ERROR", "bytes after the frame, and batch was not agreed on");
+            return;
+        }
+        if (within_rate(session))
+            on_frame(session, &frame, (char *)bytes + (frame.payload - bytes));
+        bytes += n;
+        len -= (size_t)n;
+    } while (len > 0 && pp_conn_is_open(session->conn));
+}
+
+void pp_session_on_bytes(void *owner, unsigned char *bytes, size_t len, bool text)
+{
+    struct pp_session *session = owner;
+    session->text = text;
+    if (!text)
+        on_binary(session, bytes, len);
+    else if (within_rate(session))
+        on_envelope(session, (char *)bytes, len);
+}
