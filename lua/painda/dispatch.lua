@@ -226,7 +226,7 @@ local function on_closed(client, reason, code)
   spawn(run_each, client._events, "disconnect", reason, code)
   spawn(run_each, server._registered.events, "disconnection", client, reason, code)
   client._on, client._events, client._any = EMPTY, EMPTY, nil
-  server:_client_gone()
+  server:_client_gone(client)
 end
 
 local function on_limited(client)

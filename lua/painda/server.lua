@@ -8,6 +8,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local log = require "painda.log"
 local options = require "painda.options"
+local presence = require "painda.presence"
 local reload = require "painda.reload"
 local task = require "painda.task"
 
@@ -57,6 +58,7 @@ local OPTIONS = {
   maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
   maxListeners = { type = "integer", min = 1, max = 1000000, default = 256 },
   maxTags = { type = "integer", min = 1, max = 1000000, default = 64 },
+  presence = { type = "table" },
   logger = { type = { "table", "string" } },
 }
 local TLS = { cert = { type = "string", required = true }, key = { type = "string", required = true } }
@@ -111,6 +113,7 @@ local function check(given, level)
   checked.compression = options.check("PPServer compression", COMPRESSION, compression, level)
   checked.rateLimit = options.check("PPServer rateLimit", RATE_LIMIT, checked.rateLimit or {}, level)
   checked.rateLimit.maxPerSecond = checked.rateLimit.maxPerSecond or checked.maxMessagesPerSecond
+  checked.presence = options.check("PPServer presence", presence.OPTIONS, checked.presence or {}, level)
   checked.allowedOrigins = checked.allowedOrigins and strings("allowedOrigins", checked.allowedOrigins, level)
   checked.trustedProxies = checked.trustedProxies and strings("trustedProxies", checked.trustedProxies, level)
   for _, range in ipairs(checked.trustedProxies or {}) do
@@ -193,6 +196,7 @@ local function new_server(listener, owns_listener)
     startedAt = runtime.now(),
   }, Server)
   server.port = listener:port()
+  server.presence = presence.new(server)
   return server
 end
 
@@ -418,6 +422,7 @@ end
 function Server:getStats()
   local stats = core.stats(self._core)
   stats.uptime = (runtime.now() - self.startedAt) / 1000
+  stats.presenceTracked = self.presence:count()
   stats.generation = reload.current.number
   for name, value in next, runtime.stats() do
     stats[name] = value
@@ -427,7 +432,8 @@ end
 
 -- --- the end ---
 
-function Server:_client_gone()
+function Server:_client_gone(client)
+  presence.gone(self.presence, client)
   if self._drained and #core.clients(self._core) == 0 then
     self._drained:wake(true)
   end

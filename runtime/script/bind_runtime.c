@@ -3,7 +3,7 @@
  *     log(level, text [, fields])        set_log_level(name), set_log_format(name) → boolean
  *     spawn(fn, …)                       wait() → what wake passes        wake(thread, …)
  *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
- *     now() → ms                         stats() → table                  stop([exit code])
+ *     now() → ms, wall() → since 1970    stats() → table                  stop([exit code])
  *     closing() → connections, of them unwritten
  *     on_signal(name, fn)                timer(fn), watch(directory, fn): bind_timer.h
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
@@ -116,6 +116,12 @@ static int now(lua_State *L)
     return 1;
 }
 
+static int wall(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)pp_clock_wall_ms());
+    return 1;
+}
+
 static void set_number(lua_State *L, const char *name, double value)
 {
     lua_pushnumber(L, value);
@@ -176,6 +182,7 @@ int pp_bind_runtime(lua_State *L)
         {"wait", wait},
         {"wake", wake},
         {"now", now},
+        {"wall", wall},
         {"stats", stats},
         {"set_error_handler", set_error_handler},
         {"stop", stop},

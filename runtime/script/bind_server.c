@@ -332,5 +332,6 @@ int pp_bind_server(lua_State *L)
     luaL_register(L, NULL, functions);
     pp_bind_client_functions(L);
     pp_bind_send_functions(L);
+    pp_bind_publish(L);
     return 1;
 }

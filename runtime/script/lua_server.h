@@ -61,5 +61,6 @@ void pp_lua_server_unused(struct pp_lua_server *server);
 /* [-0, +0] Adds the client functions, and those that send, to the module table on top. */
 void pp_bind_client_functions(lua_State *L);
 void pp_bind_send_functions(lua_State *L);
+void pp_bind_publish(lua_State *L);
 
 #endif

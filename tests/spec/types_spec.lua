@@ -99,8 +99,22 @@ describe("annotations", function()
     server:close()
   end)
 
+  local function fields(class)
+    local body = all:match("%-%-%-@class " .. class:gsub("%.", "%%.") .. "\n(.-)\n\n")
+    local names = {}
+    for name in body:gmatch "%-%-%-@field ([%w_]+)" do
+      names[name] = true
+    end
+    return names
+  end
+
   it("have every method of a server", function()
     assert_same_names("painda.PPServer", methods_of(server))
+  end)
+
+  it("have every method and option of presence", function()
+    assert_same_names("painda.Presence", methods_of(server.presence))
+    assert.same(sorted(require("painda.presence").OPTIONS), sorted(fields "painda.Presence.Options"))
   end)
 
   it("have every method of a client socket and of what it hands out", function()
@@ -158,15 +172,6 @@ describe("annotations", function()
       end
     end
   end)
-
-  local function fields(class)
-    local body = all:match("%-%-%-@class " .. class:gsub("%.", "%%.") .. "\n(.-)\n\n")
-    local names = {}
-    for name in body:gmatch "%-%-%-@field ([%w_]+)" do
-      names[name] = true
-    end
-    return names
-  end
 
   -- `make` must raise for an option of a wrong type, and say another thing for one that it does not know.
   local function assert_options(class, make, known)

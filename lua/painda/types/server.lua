@@ -27,6 +27,7 @@
 ---@field maxPendingAcks? integer open questions to one client, default 1024
 ---@field maxListeners? integer on one client, default 256
 ---@field maxTags? integer of one client, default 64
+---@field presence? painda.Presence.Options
 ---@field logger? painda.LogLevel | { level?: painda.LogLevel }
 
 ---@class painda.PPServer.Heartbeat
@@ -52,6 +53,7 @@
 ---@field rateLimited integer
 ---@field dropped integer messages not sent: the client was behind
 ---@field forbidden integer control messages that a client may not send
+---@field presenceTracked integer clients that presence tracks
 ---@field uptime number seconds
 ---@field generation integer
 ---@field luaMemory integer bytes
@@ -67,6 +69,7 @@
 ---@class painda.PPServer
 ---@field port integer
 ---@field options painda.PPServer.Options with their defaults
+---@field presence painda.Presence
 ---@field startedAt number ms, on the runtime's own clock
 local Server = {}
 
