@@ -42,15 +42,18 @@ struct pp_conn {
     uint16_t close_code;
     uint8_t state; /* enum state */
     bool batch, wants_write, close_sent, close_received, by_peer, told, deaf;
+    bool paused, resumed;                    /* `resumed` until the turn's end, when what has waited is taken */
     char *close_reason;                      /* NULL where there is none */
     struct pp_conn *next_closing, **closing; /* in the loop's list while CLOSING: nobody else knows of it then */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void read_on(struct pp_conn *conn);
 
 static void watch(struct pp_conn *conn)
 {
-    uv_poll_start(&conn->poll, UV_READABLE | (conn->wants_write ? UV_WRITABLE : 0), on_poll);
+    int wanted = conn->paused ? UV_DISCONNECT : UV_READABLE;
+    uv_poll_start(&conn->poll, wanted | (conn->wants_write ? UV_WRITABLE : 0), on_poll);
 }
 
 static void at_turn_end(struct pp_conn *conn)
@@ -104,6 +107,7 @@ static void leave_open(struct pp_conn *conn, uint16_t code, const char *reason, 
         conn->next_closing->closing = &conn->next_closing;
     conn->loop->closing = conn;
     pp_loop_timer_start(conn->loop, &conn->close_timer, conn->limits ? conn->limits->close_after : 1000);
+    pp_conn_resume(conn);
     at_turn_end(conn);
 }
 
@@ -188,6 +192,8 @@ static void tell_closed(struct pp_conn *conn)
 static void run_task(struct pp_turn_task *task)
 {
     struct pp_conn *conn = (struct pp_conn *)((char *)task - offsetof(struct pp_conn, task));
+    if (conn->resumed)
+        read_on(conn);
     if (conn->state != DEAD && flush(conn) && conn->state == CLOSING && conn->outq.count == 0 && conn->close_received)
         die(conn);
     if (conn->state != OPEN)
@@ -316,8 +322,8 @@ static size_t payload_room(const struct pp_conn *conn)
     return held < conn->limits->max_payload ? conn->limits->max_payload - held : 0;
 }
 
-/* Handles the whole frames in `bytes`; returns how many bytes they took. *needed is the length of the frame after them,
- * where its header is whole. */
+/* Handles the whole frames in `bytes`, up to one that pauses the connection; returns how many bytes they took. *needed
+ * is the length of the frame after them, where its header is whole. */
 static size_t take_frames(struct pp_conn *conn, unsigned char *bytes, size_t len, size_t *needed)
 {
     size_t at = 0;
@@ -335,6 +341,8 @@ static size_t take_frames(struct pp_conn *conn, unsigned char *bytes, size_t len
         }
         on_frame(conn, &frame);
         at += (size_t)n;
+        if (conn->paused)
+            return at;
     }
     return len;
 }
@@ -360,6 +368,13 @@ static void keep_rest(struct pp_conn *conn, size_t taken, size_t needed)
     pp_buf_reserve(rx, read_room(conn, needed));
 }
 
+static void take_kept(struct pp_conn *conn)
+{
+    size_t needed;
+    size_t taken = take_frames(conn, (unsigned char *)conn->rx.data, conn->rx.len, &needed);
+    keep_rest(conn, taken, needed);
+}
+
 static void received(struct pp_conn *conn, size_t len)
 {
     conn->bytes_in += len;
@@ -377,9 +392,7 @@ static bool read_more(struct pp_conn *conn)
         return false;
     received(conn, (size_t)n);
     rx->len += (size_t)n;
-    size_t needed;
-    size_t taken = take_frames(conn, (unsigned char *)rx->data, rx->len, &needed);
-    keep_rest(conn, taken, needed);
+    take_kept(conn);
     return true;
 }
 
@@ -410,20 +423,35 @@ static bool read_once(struct pp_conn *conn)
     return conn->rx.len > 0 ? read_more(conn) : read_fresh(conn);
 }
 
+/* As long as TLS has more that poll would not tell of. */
+static void read_buffered(struct pp_conn *conn, bool more)
+{
+    while (more && !conn->paused && conn->state != DEAD && pp_stream_has_buffered(&conn->stream))
+        more = read_once(conn);
+}
+
+static void read_on(struct pp_conn *conn)
+{
+    conn->resumed = false;
+    if (conn->state == OPEN && conn->ops->resumed != NULL)
+        conn->ops->resumed(conn->owner);
+    if (!conn->paused && conn->state != DEAD && conn->rx.len > 0)
+        take_kept(conn);
+    read_buffered(conn, true);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct pp_conn *conn = poll->data;
-    if (status < 0) {
+    if (status < 0 || (events & UV_DISCONNECT && conn->paused)) {
         die(conn);
         return;
     }
     if (events & UV_WRITABLE)
         at_turn_end(conn);
-    if (!(events & UV_READABLE) && !pp_stream_has_buffered(&conn->stream))
+    if (conn->paused || conn->resumed || (!(events & UV_READABLE) && !pp_stream_has_buffered(&conn->stream)))
         return;
-    bool more = read_once(conn);
-    while (more && conn->state != DEAD && pp_stream_has_buffered(&conn->stream))
-        more = read_once(conn);
+    read_buffered(conn, read_once(conn));
 }
 
 static void on_close_timeout(struct pp_timer *timer)
@@ -459,6 +487,29 @@ void pp_conn_set_owner(struct pp_conn *conn, const struct pp_conn_ops *ops, cons
     conn->ops = ops;
     conn->limits = limits;
     conn->owner = owner;
+}
+
+void pp_conn_pause(struct pp_conn *conn)
+{
+    if (conn->state != OPEN || conn->paused)
+        return;
+    conn->paused = true;
+    watch(conn);
+}
+
+void pp_conn_resume(struct pp_conn *conn)
+{
+    if (!conn->paused || conn->state == DEAD)
+        return;
+    conn->paused = false;
+    conn->resumed = true;
+    watch(conn);
+    at_turn_end(conn);
+}
+
+bool pp_conn_is_paused(const struct pp_conn *conn)
+{
+    return conn->paused;
 }
 
 size_t pp_conn_closing(const struct pp_loop *loop, bool unwritten)

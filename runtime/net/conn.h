@@ -23,6 +23,8 @@ struct pp_conn_ops {
     /* One whole message. The bytes may be changed and are good until return. The connection may be closed from here. */
     void (*message)(void *owner, unsigned char *bytes, size_t len, bool text);
     void (*pong)(void *owner);
+    /* May be NULL. Reading goes on after pp_conn_resume: before any message that has come meanwhile. */
+    void (*resumed)(void *owner);
     /* `code` is the peer's, or what this side closed with; `by_peer` tells which. A lost connection is 1006. */
     void (*closed)(void *owner, uint16_t code, const char *reason, bool by_peer);
 };
@@ -54,6 +56,13 @@ void pp_conn_close(struct pp_conn *conn, uint16_t code, const char *reason);
 
 /* Closes like pp_conn_close, but drops what is queued: for a peer that does not read. */
 void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason);
+
+/* Stops reading behind the message that is being told: what has come stays in the buffers here and in the system's, and
+ * so holds the peer back. A peer that hangs up is noticed all the same, one that is lost is not: it can't answer a ping.
+ * Resuming takes effect at the end of the turn. Closing resumes too, for the peer's close frame. */
+void pp_conn_pause(struct pp_conn *conn);
+void pp_conn_resume(struct pp_conn *conn);
+bool pp_conn_is_paused(const struct pp_conn *conn);
 
 /* How many connections are closing, and so have no owner any more; with `unwritten`, those that still have bytes to
  * write. */

@@ -286,6 +286,23 @@ static int close_client(lua_State *L)
     return 0;
 }
 
+/* hold(client): its messages wait, but for the protocol's own, until accept(client). */
+static int hold(lua_State *L)
+{
+    struct pp_lua_client *client = pp_lua_client_at(L, 1);
+    if (client->member.session != NULL)
+        pp_session_hold(client->member.session);
+    return 0;
+}
+
+static int accept_client(lua_State *L)
+{
+    struct pp_lua_client *client = pp_lua_client_at(L, 1);
+    if (client->member.session != NULL)
+        pp_session_accept(client->member.session);
+    return 0;
+}
+
 /* queued(client) → bytes that wait to be written, 0 where it is gone */
 static int queued(lua_State *L)
 {
@@ -319,6 +336,6 @@ void pp_bind_client_functions(lua_State *L)
     static const luaL_Reg functions[] = {
         {"attach", attach}, {"handshake", handshake_of}, {"close_client", close_client},
         {"queued", queued}, {"payload", payload},        {"message", message_object},
-        {NULL, NULL}};
+        {"hold", hold},     {"accept", accept_client},   {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -21,6 +21,11 @@ static void on_heartbeat(struct pp_timer *timer)
 {
     struct pp_session *session = (struct pp_session *)((char *)timer - offsetof(struct pp_session, heartbeat));
     const struct pp_session_config *config = session->config;
+    if (pp_conn_is_paused(session->conn)) { /* its answers wait with the rest */
+        session->pinged = 0;
+        pp_loop_timer_start(session->loop, timer, config->heartbeat_interval);
+        return;
+    }
     uint64_t now = pp_loop_now(session->loop), heard = pp_conn_last_heard(session->conn);
     if (session->pinged != 0 && heard < session->pinged) {
         uint64_t waited = now - session->pinged;
@@ -69,6 +74,7 @@ static void release(struct pp_session *session)
     session->stats->bytes_out += pp_conn_bytes_out(session->conn);
     pp_handshake_delete(session->handshake);
     session->handshake = NULL;
+    pp_buf_destroy(&session->kept);
 }
 
 static void on_closed(void *owner, uint16_t code, const char *text, bool by_peer)
@@ -87,7 +93,8 @@ void pp_session_delete(struct pp_session *session)
     free(session);
 }
 
-static const struct pp_conn_ops conn_ops = {.message = pp_session_on_bytes, .closed = on_closed};
+static const struct pp_conn_ops conn_ops = {
+    .message = pp_session_on_bytes, .resumed = pp_session_on_resumed, .closed = on_closed};
 
 /* Is `name` one of the capabilities that the client offers (?pp_caps=batch,state)? */
 static bool offers(const struct pp_handshake *handshake, const char *name)

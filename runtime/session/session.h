@@ -107,6 +107,13 @@ void pp_session_send_error(struct pp_session *session, const char *code, const c
 /* Counts a frame that could not be read and answers it with `__pp_error`; too many of them close the session. */
 void pp_session_malformed(struct pp_session *session, const char *code, const char *why);
 
+/* The application's messages wait from here on, until accept: at the first of them reading stops, so what a client may
+ * send ahead is bounded by one message and the connection's buffers. Messages of the protocol before it pass. */
+void pp_session_hold(struct pp_session *session);
+
+/* What has waited is told at the end of the turn, in order. Does nothing where nothing is held. */
+void pp_session_accept(struct pp_session *session);
+
 /* Closes behind what is queued. `reason` is what the application will be told: a static text. */
 void pp_session_close(struct pp_session *session, uint16_t code, const char *text, const char *reason);
 

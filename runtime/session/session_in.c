@@ -19,14 +19,14 @@ void pp_session_malformed(struct pp_session *session, const char *code, const ch
         pp_session_close(session, PP_CLOSE_MALFORMED, "too many malformed frames", "forced server disconnect");
 }
 
-static bool is_control(const struct pp_message *message)
+bool pp_session_is_control(const char *type, size_t len)
 {
-    return message->type_len >= 5 && memcmp(message->type, "__pp_", 5) == 0;
+    return len >= 5 && memcmp(type, "__pp_", 5) == 0;
 }
 
 static void deliver(struct pp_session *session, struct pp_message *message)
 {
-    message->control = is_control(message);
+    message->control = pp_session_is_control(message->type, message->type_len);
     session->stats->messages_in++;
     session->ops->message(session->owner, message);
 }
@@ -51,7 +51,7 @@ static bool deliver_unchecked(struct pp_session *session, const char *text, size
     if (!pp_envelope_peek(text, len, &envelope))
         return false;
     struct pp_message message = message_of(&envelope);
-    return !is_control(&message) && session->ops->unchecked != NULL &&
+    return !pp_session_is_control(message.type, message.type_len) && session->ops->unchecked != NULL &&
            session->ops->unchecked(session->owner, &message);
 }
 
@@ -171,12 +171,20 @@ static void on_binary(struct pp_session *session, unsigned char *bytes, size_t l
     } while (len > 0 && pp_conn_is_open(session->conn));
 }
 
-void pp_session_on_bytes(void *owner, unsigned char *bytes, size_t len, bool text)
+void pp_session_take(struct pp_session *session, unsigned char *bytes, size_t len, bool text)
 {
-    struct pp_session *session = owner;
-    session->text = text;
     if (!text)
         on_binary(session, bytes, len);
     else if (within_rate(session))
         on_envelope(session, (char *)bytes, len);
+}
+
+void pp_session_on_bytes(void *owner, unsigned char *bytes, size_t len, bool text)
+{
+    struct pp_session *session = owner;
+    session->text = text;
+    if (session->held && len > 0)
+        pp_session_on_held_bytes(session, bytes, len, text);
+    else
+        pp_session_take(session, bytes, len, text);
 }

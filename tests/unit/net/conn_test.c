@@ -20,7 +20,7 @@ struct fixture {
     int peer;
     struct pp_buf got;   /* what the peer has received */
     struct pp_buf heard; /* the messages: 't' or 'b', the bytes, '\n' */
-    unsigned messages, pongs, told;
+    unsigned messages, pongs, resumed, told;
     uint16_t code;
     char reason[128];
     bool by_peer, eof;
@@ -67,6 +67,11 @@ static void heard_pong(void *owner)
     ((struct fixture *)owner)->pongs++;
 }
 
+static void heard_resumed(void *owner)
+{
+    ((struct fixture *)owner)->resumed++;
+}
+
 static void heard_closed(void *owner, uint16_t code, const char *reason, bool by_peer)
 {
     struct fixture *f = owner;
@@ -79,7 +84,8 @@ static void heard_closed(void *owner, uint16_t code, const char *reason, bool by
     f->limits = NULL;
 }
 
-static const struct pp_conn_ops ops = {.message = heard_message, .pong = heard_pong, .closed = heard_closed};
+static const struct pp_conn_ops ops = {
+    .message = heard_message, .pong = heard_pong, .resumed = heard_resumed, .closed = heard_closed};
 
 static void open_with(struct fixture *f, int send_buffer)
 {
@@ -777,6 +783,102 @@ static void remembers_when_it_heard_last(void)
     close_pair(&f);
 }
 
+/* --- pausing --- */
+
+static void pause_at_b(struct fixture *f)
+{
+    if (memchr(f->heard.data, 'B', f->heard.len) != NULL && f->messages == 2)
+        pp_conn_pause(f->conn);
+}
+
+static void stops_reading_behind_the_message_that_pauses_it(void)
+{
+    struct fixture f;
+    struct pp_buf out = {0};
+    open_pair(&f);
+    f.on_message = pause_at_b;
+    put_frame(&out, 0x82, "A", 1);
+    put_frame(&out, 0x82, "B", 1);
+    put_frame(&out, 0x82, "C", 1);
+    put_frame(&out, 0x02, "D", 1);
+    put_frame(&out, 0x89, "", 0);
+    put_frame(&out, 0x80, "E", 1);
+    put_frame(&out, 0x82, "FGH", 3);
+    deliver(&f, out.data, out.len - 2); /* the last frame is not whole */
+    heard_is(&f, "bA\nbB\n", 6);
+    CU_ASSERT_TRUE(pp_conn_is_paused(f.conn));
+    CU_ASSERT_EQUAL(f.got.len, 0);
+    pp_conn_resume(f.conn);
+    CU_ASSERT_EQUAL(f.messages, 2); /* not before the turn's end */
+    turn(&f);
+    CU_ASSERT_EQUAL(f.resumed, 1);
+    heard_is(&f, "bA\nbB\nbC\nbDE\n", 13);
+    deliver(&f, out.data + out.len - 2, 2);
+    heard_is(&f, "bA\nbB\nbC\nbDE\nbFGH\n", 18);
+    CU_ASSERT_EQUAL(f.got.len, 2); /* the pong */
+    pp_buf_destroy(&out);
+    close_pair(&f);
+}
+
+static void holds_its_peer_back_while_it_is_paused(void)
+{
+    struct fixture f;
+    struct pp_buf out = {0};
+    static char payload[50000];
+    size_t sent = 0;
+    open_pair(&f);
+    pp_conn_pause(f.conn);
+    while (out.len < 100 * sizeof payload)
+        put_frame(&out, 0x82, payload, sizeof payload);
+    for (ssize_t n; (n = send(f.peer, out.data + sent, out.len - sent, MSG_NOSIGNAL)) > 0; sent += (size_t)n)
+        turn(&f);
+    CU_ASSERT_TRUE(sent < out.len);
+    CU_ASSERT_EQUAL(pp_conn_bytes_in(f.conn), 0);
+    pp_conn_resume(f.conn);
+    deliver(&f, out.data + sent, out.len - sent);
+    CU_ASSERT_EQUAL(f.messages, out.len / (sizeof payload + 8));
+    pp_buf_destroy(&out);
+    close_pair(&f);
+}
+
+static void notices_that_its_peer_hung_up_while_it_is_paused(void)
+{
+    struct fixture f;
+    open_pair(&f);
+    pp_conn_pause(f.conn);
+    deliver_frame(&f, 0x82, "never heard", 11);
+    CU_ASSERT_EQUAL(f.told, 0);
+    close(f.peer);
+    f.peer = -1;
+    turn(&f);
+    CU_ASSERT_EQUAL(f.told, 1);
+    CU_ASSERT_EQUAL(f.code, 1006);
+    CU_ASSERT_EQUAL(f.messages, 0);
+    close_pair(&f);
+}
+
+static void closes_while_it_is_paused(void)
+{
+    struct fixture f;
+    struct pp_buf out = {0};
+    open_pair(&f);
+    f.on_message = pause_at_b;
+    put_frame(&out, 0x82, "A", 1);
+    put_frame(&out, 0x82, "B", 1);
+    put_frame(&out, 0x82, "C", 1);
+    put_frame(&out, 0x88, "\x03\xE8", 2);
+    deliver(&f, out.data, out.len);
+    CU_ASSERT_EQUAL(f.told, 0); /* the close frame waits too */
+    pp_conn_close(f.conn, 4003, "no");
+    CU_ASSERT_TRUE(ends(&f)); /* it was read after all */
+    CU_ASSERT_EQUAL(f.code, 4003);
+    CU_ASSERT_EQUAL(f.messages, 2);
+    CU_ASSERT_EQUAL(f.resumed, 0);
+    got_close(&f, 4003);
+    pp_buf_destroy(&out);
+    close_pair(&f);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -808,6 +910,10 @@ int main(void)
         {"may be closed from a message", may_be_closed_from_a_message},
         {"may be dropped from a message", may_be_dropped_from_a_message},
         {"remembers when it heard last", remembers_when_it_heard_last},
+        {"stops reading behind the message that pauses it", stops_reading_behind_the_message_that_pauses_it},
+        {"holds its peer back while it is paused", holds_its_peer_back_while_it_is_paused},
+        {"notices that its peer hung up while it is paused", notices_that_its_peer_hung_up_while_it_is_paused},
+        {"closes while it is paused", closes_while_it_is_paused},
         CU_TEST_INFO_NULL,
     };
     return pp_run_suite("net/conn", tests);

@@ -394,6 +394,102 @@ static void tells_the_reason_of_its_end(void)
     end(&link);
 }
 
+static void holds_the_applications_messages(void)
+{
+    struct link link;
+    begin(&link, "");
+    pp_session_hold(link.session);
+    send_json(&link, "{\"type\":\"__pp_auth\",\"payload\":1}");
+    link_send(&link, 0x81, "{\"\\u0074ype\":\"__pp_\\u0061uth\"}", 30);
+    heard_is("__pp_auth 1  0 control\n__pp_auth   0 control\n");
+    send_json(&link, "{\"type\":\"\\u0061\"}");
+    send_json(&link, "{\"type\":\"__pp_auth\",\"payload\":2}");
+    send_json(&link, "nonsense");
+    link_send(&link, 0x81, "{\"type\":\"b\"}", 12);
+    CU_ASSERT_EQUAL(heard.count, 2);
+    CU_ASSERT_EQUAL(stats.malformed, 0);
+    pp_session_accept(link.session);
+    CU_ASSERT_EQUAL(heard.count, 2);
+    link_run(&link, 3);
+    heard_is("__pp_auth 1  0 control\n__pp_auth   0 control\na   0\n__pp_auth 2  0 control\nb   0\n");
+    CU_ASSERT_EQUAL(stats.malformed, 1);
+    pp_session_accept(link.session); /* again: nothing */
+    send_json(&link, "{\"type\":\"c\"}");
+    CU_ASSERT_EQUAL(heard.count, 6);
+    end(&link);
+}
+
+static void put_json(struct pp_buf *out, const char *text)
+{
+    put_message(out, 0, 0, text, strlen(text));
+}
+
+static void holds_the_rest_of_a_batch(void)
+{
+    struct link link;
+    struct pp_buf out = {0}, small = {0};
+    struct pp_compressor *compressor = pp_compressor_new(1);
+    char text[2000];
+    memset(text, ' ', sizeof text);
+    memcpy(text, "{\"type\":\"__pp_auth\",\"payload\":3", 31);
+    text[sizeof text - 1] = '}';
+    CU_ASSERT_TRUE(pp_compress(compressor, text, sizeof text, &small));
+    begin(&link, "pp_caps=batch");
+    config.rate.per_minute = 4;
+    pp_session_hold(link.session);
+    put_message(&out, PP_FLAG_COMPRESSED, 0, small.data, small.len);
+    put_json(&out, "{\"type\":\"a\",\"payload\":1}");
+    put_json(&out, "{\"type\":\"__pp_ack\"}");
+    put_json(&out, "{\"type\":\"b\"}");
+    link_send(&link, 0x82, out.data, out.len);
+    CU_ASSERT_EQUAL(heard.count, 1);
+    pp_session_accept(link.session);
+    link_run(&link, 3);
+    heard_is("__pp_auth 3  0 control\na 1  0\n__pp_ack   0 control\nb   0\n"); /* each was counted once */
+    CU_ASSERT_EQUAL(stats.limited, 0);
+    pp_compressor_delete(compressor);
+    pp_buf_destroy(&small);
+    pp_buf_destroy(&out);
+    end(&link);
+    reset_config();
+}
+
+static void does_not_expect_a_pong_behind_what_it_holds(void)
+{
+    struct link link;
+    config.heartbeat_interval = 20;
+    config.heartbeat_timeout = 20;
+    begin(&link, "");
+    pp_session_hold(link.session);
+    send_json(&link, "{\"type\":\"a\"}");
+    for (int i = 0; i < 10; i++)
+        link_run(&link, 20);
+    CU_ASSERT_EQUAL(heard.closed, 0);
+    pp_session_accept(link.session);
+    link_run(&link, 3);
+    CU_ASSERT_EQUAL(heard.count, 1);
+    for (int i = 0; i < 400 && !heard.closed; i++)
+        link_run(&link, 5);
+    CU_ASSERT_STRING_EQUAL(heard.reason, "Ping timeout");
+    end(&link);
+    reset_config();
+}
+
+static void drops_what_it_holds_when_it_closes(void)
+{
+    struct link link;
+    begin(&link, "");
+    pp_session_hold(link.session);
+    send_json(&link, "{\"type\":\"a\"}");
+    pp_session_close(link.session, PP_CLOSE_MIDDLEWARE, "no", "forced server disconnect");
+    pp_session_accept(link.session);
+    link_run(&link, 3);
+    CU_ASSERT_EQUAL(heard.count, 0);
+    CU_ASSERT_EQUAL(heard.closed, 1);
+    CU_ASSERT_EQUAL(heard.code, 4003);
+    end(&link);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -411,6 +507,10 @@ int main(void)
         {"drops for a slow client where that was chosen", drops_for_a_client_that_is_too_slow_where_that_was_chosen},
         {"pings a client that is silent, and ends it where it stays so", pings_a_client_that_is_silent},
         {"tells the reason of its end", tells_the_reason_of_its_end},
+        {"holds the application's messages until they are accepted", holds_the_applications_messages},
+        {"holds the rest of a batch", holds_the_rest_of_a_batch},
+        {"does not expect a pong behind what it holds", does_not_expect_a_pong_behind_what_it_holds},
+        {"drops what it holds when it closes", drops_what_it_holds_when_it_closes},
         CU_TEST_INFO_NULL,
     };
     inflater = pp_inflater_new();
