@@ -11,6 +11,7 @@ local ack = require "painda.ack"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local log = require "painda.log"
+local room = require "painda.room"
 local sockets = require "painda.socket"
 
 local type, debug, setmetatable, error = type, debug, setmetatable, error
@@ -210,11 +211,14 @@ local function on_opened(server, ref, id, address)
   return run_each(server._registered.events, "connection", client)
 end
 
-local function on_closed(client, reason, code)
+local function on_closed(client, reason, code, room_keys)
   if type(client) ~= "table" then -- it went before its object was made
     return
   end
   client.closed = true
+  if room_keys then
+    room.gone(client, room_keys)
+  end
   if client._acks then
     client._acks:fail("the client disconnected", "CONNECTION_ERROR")
   end

@@ -10,6 +10,7 @@ local log = require "painda.log"
 local options = require "painda.options"
 local presence = require "painda.presence"
 local reload = require "painda.reload"
+local target = require "painda.target"
 local task = require "painda.task"
 
 local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, error, tostring, ipairs, next
@@ -57,6 +58,8 @@ local OPTIONS = {
   ackTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
   maxListeners = { type = "integer", min = 1, max = 1000000, default = 256 },
+  maxRoomsPerClient = { type = "integer", min = 1, max = 1000000, default = 128 },
+  maxRoomName = { type = "integer", min = 1, max = 65535, default = 255 },
   maxTags = { type = "integer", min = 1, max = 1000000, default = 64 },
   presence = { type = "table" },
   logger = { type = { "table", "string" } },
@@ -367,6 +370,18 @@ function Server:emit(mtype, payload)
     error(Error.new(text, code), 2)
   end
   return sent
+end
+
+-- server:to(room):emit(type, payload): who is in the room, or in one of an array of rooms.
+function Server:to(names)
+  return (target.to(target.new(self), names, 2))
+end
+
+Server.in_ = Server.to
+
+-- server:except(room):emit(type, payload): everybody who is not in it.
+function Server:except(names)
+  return (target.except(target.new(self), names, 2))
 end
 
 -- --- looking ---

@@ -4,10 +4,12 @@ local core = require "painda.core.server"
 local ack = require "painda.ack"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local room = require "painda.room"
+local target = require "painda.target"
 
 local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
 local type, error, tostring = type, error, tostring
-local send, send_control, broadcast = core.send, core.send_control, core.broadcast
+local send, send_control = core.send, core.send_control
 
 local Socket = {}
 local EMPTY = setmetatable({}, { __newindex = error }) -- shared by the sockets that have no listeners of a kind
@@ -63,18 +65,31 @@ end
 
 -- --- making one ---
 
-local Broadcast = {}
-Broadcast.__index = Broadcast
+-- Fields that are made when they are read.
+local GETTERS = { rooms = room.rooms }
 
+-- Every other client.
+function GETTERS.broadcast(self)
+  return target.new(self.server, nil, self)
+end
 
-local metatable = { __index = Socket, __name = "painda.Client" }
+local metatable = { __name = "painda.Client" }
+
+function metatable:__index(name)
+  local method = Socket[name]
+  if method ~= nil then
+    return method
+  end
+  local getter = GETTERS[name]
+  return getter and getter(self)
+end
 
 function metatable:__tostring()
   return "client " .. self.id
 end
 
 function _M.new(server, ref, id, address)
-  local self = setmetatable({
+  return setmetatable({
     id = id,
     data = {},
     handshake = setmetatable({ ref, address = address }, Handshake),
@@ -82,10 +97,7 @@ function _M.new(server, ref, id, address)
     _ref = ref,
     _on = EMPTY, -- message type → listener
     _events = EMPTY, -- "message", "disconnect", "error" → listener
-    broadcast = false,
   }, metatable)
-  self.broadcast = setmetatable({ socket = self }, Broadcast)
-  return self
 end
 
 -- --- listeners ---
@@ -248,10 +260,19 @@ end
 
 -- --- the rest ---
 
--- Sends to every other client.
-function Broadcast:emit(mtype, payload)
-  local socket = self.socket
-  return result(broadcast(socket.server._core, mtype, payload, nil, nil, self.is_volatile, socket._ref))
+-- client:join(room) and client:leave(room), or an array of them.
+Socket.join = room.join
+Socket.leave = room.leave
+
+-- client:to(room):emit(type, payload): who is in the room, without this client.
+function Socket:to(names)
+  return (target.to(self.broadcast, names, 2))
+end
+
+Socket.in_ = Socket.to
+
+function Socket:except(names)
+  return (target.except(self.broadcast, names, 2))
 end
 
 -- Closes the connection behind what was sent. The code is 1000, or 3000 to 4999.

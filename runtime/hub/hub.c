@@ -2,6 +2,7 @@
 #include "hub/hub.h"
 
 #include "base/memory.h"
+#include "hub/room.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *addres
 
 void pp_hub_remove(struct pp_hub *hub, struct pp_member *member)
 {
+    pp_room_leave_all(hub, member);
     struct pp_member *last = hub->members[--hub->count];
     hub->members[member->index] = last;
     last->index = member->index;
@@ -71,5 +73,7 @@ void pp_hub_destroy(struct pp_hub *hub)
     free(hub->members);
     pp_map_destroy(&hub->by_id);
     pp_map_destroy(&hub->by_address);
+    pp_map_destroy(&hub->rooms);
+    pp_map_destroy(&hub->seats);
     *hub = (struct pp_hub){0};
 }

@@ -1,15 +1,21 @@
-/* Who hears what: the sessions of a server, by id and by address, and one message to all of them. */
+/* Who hears what: the sessions of a server, by id, by address and by room, and one message to all of them.
+ * room.h has the rooms, audience.h has messages to some of them. */
 #ifndef PP_HUB_HUB_H
 #define PP_HUB_HUB_H
 
 #include "base/map.h"
 #include "session/session.h"
 
-/* A session's place in the hub, embedded in what owns the session. */
+struct pp_room;
+
+/* A session's place in the hub, embedded in what owns the session. Zero-initialised but for the session. */
 struct pp_member {
     struct pp_session *session;
-    char *address;  /* counted under this; owned */
-    uint32_t index; /* in the hub's members */
+    char *address;          /* counted under this; owned */
+    uint32_t index;         /* in the hub's members */
+    uint32_t stamp;         /* the hub's, when an audience last had this member */
+    struct pp_room **rooms; /* it is in these, in no order */
+    uint32_t room_count, room_cap;
 };
 
 /* Zero-initialised it is empty. */
@@ -17,6 +23,9 @@ struct pp_hub {
     struct pp_member **members;
     uint32_t count, cap;
     struct pp_map by_id, by_address;
+    struct pp_map rooms; /* key → struct pp_room */
+    struct pp_map seats; /* room and member → the place of each in the other's array */
+    uint32_t stamp;      /* of the last audience */
 };
 
 /* How many members have this address. */
@@ -24,6 +33,8 @@ uint32_t pp_hub_count_address(const struct pp_hub *hub, const char *address);
 
 /* `member->session` is set; the address is copied. */
 void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *address);
+
+/* It leaves its rooms too. */
 void pp_hub_remove(struct pp_hub *hub, struct pp_member *member);
 
 /* NULL where nobody has that id. */

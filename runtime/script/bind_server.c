@@ -8,6 +8,7 @@
 #include "script/bind.h"
 #include "script/lua_listener.h"
 #include "script/lua_message.h"
+#include "script/lua_room.h"
 #include "script/lua_schema.h"
 #include "script/lua_server.h"
 #include "session/origin.h"
@@ -262,7 +263,7 @@ static int stats(lua_State *L)
     return 1;
 }
 
-static void push_client_object(lua_State *L, const struct pp_member *member)
+void pp_lua_push_client_object(lua_State *L, const struct pp_member *member)
 {
     const struct pp_lua_client *client =
         (const struct pp_lua_client *)((const char *)member - offsetof(struct pp_lua_client, member));
@@ -274,7 +275,7 @@ static int clients(lua_State *L)
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     lua_createtable(L, (int)server->hub.count, 0);
     for (uint32_t i = 0; i < server->hub.count; i++) {
-        push_client_object(L, server->hub.members[i]);
+        pp_lua_push_client_object(L, server->hub.members[i]);
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -288,7 +289,7 @@ static int by_id(lua_State *L)
     const struct pp_member *member = pp_hub_by_id(&server->hub, id, len);
     if (member == NULL)
         return 0;
-    push_client_object(L, member);
+    pp_lua_push_client_object(L, member);
     return 1;
 }
 
@@ -333,5 +334,6 @@ int pp_bind_server(lua_State *L)
     pp_bind_client_functions(L);
     pp_bind_send_functions(L);
     pp_bind_publish(L);
+    pp_bind_room_functions(L);
     return 1;
 }

@@ -5,6 +5,7 @@
 #include "script/lua_atoms.h"
 #include "script/lua_json.h"
 #include "script/lua_message.h"
+#include "script/lua_room.h"
 #include "script/lua_server.h"
 #include "session/origin.h"
 
@@ -121,16 +122,16 @@ static void on_closed(void *owner, const char *reason, uint16_t code)
     struct pp_lua_client *client = owner;
     struct pp_lua_server *server = client->server;
     lua_State *L = pp_vm_lua(server->vm);
-    int object = client->object;
-    pp_hub_remove(&server->hub, &client->member);
-    client->member.session = NULL;
-    client->object = LUA_NOREF;
     lua_State *task = begin(server, PP_ON_CLOSED);
-    lua_rawgeti(task, LUA_REGISTRYINDEX, object);
+    push_object(task, client);
     lua_pushstring(task, reason);
     lua_pushinteger(task, code);
-    luaL_unref(L, LUA_REGISTRYINDEX, object); /* the task holds it now */
-    pp_call_run(server->vm, task, 3, "disconnect");
+    pp_lua_push_rooms(task, &client->member);
+    pp_hub_remove(&server->hub, &client->member);
+    client->member.session = NULL;
+    luaL_unref(L, LUA_REGISTRYINDEX, client->object); /* the task holds it now */
+    client->object = LUA_NOREF;
+    pp_call_run(server->vm, task, 4, "disconnect");
     pp_lua_server_unused(server);
 }
 

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "script/lua_json.h"
 #include "script/lua_message.h"
+#include "script/lua_room.h"
 #include "script/lua_schema.h"
 #include "script/lua_server.h"
 #include "wire/envelope.h"
@@ -112,7 +113,7 @@ static const char *read_source(lua_State *L, bool control, struct pp_message *me
             source->type = message->type;
             source->type_len = message->type_len;
         } else { /* it was read or changed: its fields are what counts */
-            lua_settop(L, 7);
+            lua_settop(L, 9);
             lua_getfield(L, 2, "payload");
             lua_replace(L, 3);
             lua_getfield(L, 2, "type");
@@ -134,9 +135,21 @@ static const char *read_source(lua_State *L, bool control, struct pp_message *me
     return NULL;
 }
 
-/* Fills `out`; 0, or the number of results to return. `text` tells whether somebody needs the envelope even where
- * there is a schema. */
-static int build(lua_State *L, struct pp_lua_server *server, bool control, bool text, struct pp_outgoing *out)
+/* Who is sent to: one session, or an audience. */
+struct receivers {
+    const struct pp_session *session;
+    const struct pp_audience *audience;
+};
+
+/* Does somebody need the envelope even where there is a schema? */
+static bool any_text(struct pp_lua_server *server, const struct receivers *to)
+{
+    return to->session ? pp_session_speaks_text(to->session) : pp_audience_any_text(&server->hub, to->audience);
+}
+
+/* Fills `out`; 0, or the number of results to return. */
+static int build(lua_State *L, struct pp_lua_server *server, bool control, const struct receivers *to,
+                 struct pp_outgoing *out)
 {
     struct source source;
     struct pp_message message;
@@ -148,7 +161,7 @@ static int build(lua_State *L, struct pp_lua_server *server, bool control, bool 
     const struct pp_schema *schema = schema_for(L, server, &source);
     if (schema != NULL && !write_schema(L, &source, schema, out, error, sizeof error))
         return fail(L, error, "ENCODE_ERROR");
-    if ((schema == NULL || text) && !write_envelope(L, &source, out, error, sizeof error))
+    if ((schema == NULL || any_text(server, to)) && !write_envelope(L, &source, out, error, sizeof error))
         return fail(L, error, "ENCODE_ERROR");
     return 0;
 }
@@ -160,7 +173,7 @@ static int send_to_client(lua_State *L, bool control)
     struct pp_outgoing out;
     if (session == NULL)
         return fail(L, "closed", "closed");
-    int failed = build(L, client->server, control, pp_session_speaks_text(session), &out);
+    int failed = build(L, client->server, control, &(struct receivers){.session = session}, &out);
     if (failed)
         return failed;
     bool sent = pp_session_send(session, &out, lua_toboolean(L, 6));
@@ -183,16 +196,18 @@ static int send_control(lua_State *L)
     return send_to_client(L, true);
 }
 
-/* broadcast(server, type, payload, ns, nil, volatile, except) → how many it was sent to */
+/* broadcast(server, type, payload, ns, nil, volatile, except, rooms, without) → how many it was sent to. The last two
+ * are arrays of keys: to the members of any of `rooms` (nil: to everybody), but not to those of `without`. */
 static int broadcast_as(lua_State *L, bool control)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    const struct pp_lua_client *except = lua_touserdata(L, 7);
     struct pp_outgoing out;
-    int failed = build(L, server, control, server->config.registry && pp_hub_any_text(&server->hub), &out);
+    lua_settop(L, 9);
+    struct pp_audience audience = pp_lua_audience(L, 7);
+    int failed = build(L, server, control, &(struct receivers){.audience = &audience}, &out);
     if (failed)
         return failed;
-    lua_pushinteger(L, pp_hub_broadcast(&server->hub, &out, except ? &except->member : NULL, lua_toboolean(L, 6)));
+    lua_pushinteger(L, pp_audience_send(&server->hub, &audience, &out, lua_toboolean(L, 6)));
     pp_outgoing_destroy(&out);
     return 1;
 }

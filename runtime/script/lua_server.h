@@ -55,6 +55,9 @@ static inline struct pp_lua_client *pp_lua_client_at(lua_State *L, int index)
     return lua_touserdata(L, index);
 }
 
+/* [-0, +1] The Lua object of the client that owns the member. */
+void pp_lua_push_client_object(lua_State *L, const struct pp_member *member);
+
 /* Called when a client is gone: lets the server go where it was the last. */
 void pp_lua_server_unused(struct pp_lua_server *server);
 

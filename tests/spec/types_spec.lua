@@ -119,7 +119,7 @@ describe("annotations", function()
 
   it("have every method of a client socket and of what it hands out", function()
     assert_same_names("painda.Client", socket.Socket)
-    assert_same_names("painda.Client.Broadcast", methods_of(client.broadcast))
+    assert_same_names("painda.Target", methods_of(client.broadcast))
     assert_same_names("painda.Client.Timed", methods_of(client:timeout(1)))
   end)
 

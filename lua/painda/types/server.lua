@@ -26,6 +26,8 @@
 ---@field ackTimeout? integer ms, default 10000
 ---@field maxPendingAcks? integer open questions to one client, default 1024
 ---@field maxListeners? integer on one client, default 256
+---@field maxRoomsPerClient? integer default 128
+---@field maxRoomName? integer bytes, default 255
 ---@field maxTags? integer of one client, default 64
 ---@field presence? painda.Presence.Options
 ---@field logger? painda.LogLevel | { level?: painda.LogLevel }
@@ -81,6 +83,8 @@ local Server = {}
 ---@overload fun(self, name: "disconnection", fn: fun(client: painda.Client, reason: string, code: integer)): self
 ---@overload fun(self, name: "error", fn: fun(err: painda.Error, client: painda.Client, type: string)): self
 ---@overload fun(self, name: "reload", fn: fun(generation: integer)): self
+---@overload fun(self, name: "roomJoin", fn: fun(client: painda.Client, room: string)): self
+---@overload fun(self, name: "roomLeave", fn: fun(client: painda.Client, room: string)): self
 ---@overload fun(self, name: "close", fn: fun()): self
 function Server:on(name, fn) end
 
@@ -122,6 +126,21 @@ function Server:broadcast(message, except) end
 ---@param except? painda.Client | string
 ---@return integer sent to how many
 function Server:broadcastVolatile(message, except) end
+
+---Who is in the room, or in one of these: `server:to("red"):emit("move", {})`. A client's id stands for the client.
+---@param rooms string | string[]
+---@return painda.Target
+function Server:to(rooms) end
+
+---The same as `to`.
+---@param rooms string | string[]
+---@return painda.Target
+function Server:in_(rooms) end
+
+---Everybody who is not in the room, or in one of these.
+---@param rooms string | string[]
+---@return painda.Target
+function Server:except(rooms) end
 
 ---Sends to the clients that have the tag, with that value where one is given.
 ---@param name string

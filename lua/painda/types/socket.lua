@@ -22,7 +22,8 @@
 ---@field data table the application's own; stays through reloads
 ---@field server painda.PPServer
 ---@field handshake painda.Handshake
----@field broadcast painda.Client.Broadcast every other client
+---@field rooms string[] the rooms it is in, in no order: a new array each time
+---@field broadcast painda.Target every other client
 ---@field reloaded? boolean a connection handler has run for it again
 ---@field closed? boolean
 local Client = {}
@@ -113,14 +114,31 @@ function Timed:request(type, payload) end
 ---@return painda.Client.Timed
 function Client:timeout(ms) end
 
----@class painda.Client.Broadcast
-local Broadcast = {}
+---Joins a room or several: all, or where that can't be, none.
+---@param rooms string | string[]
+---@return true? joined
+---@return string? problem
+---@return "ROOM_ERROR" | "closed" | nil code
+function Client:join(rooms) end
 
----Sends to every other client.
----@param type string
----@param payload? any
----@return integer sent to how many
-function Broadcast:emit(type, payload) end
+---@param rooms string | string[]
+---@return boolean left it was in one of them
+function Client:leave(rooms) end
+
+---Who is in the room, or in one of these, without this client.
+---@param rooms string | string[]
+---@return painda.Target
+function Client:to(rooms) end
+
+---The same as `to`.
+---@param rooms string | string[]
+---@return painda.Target
+function Client:in_(rooms) end
+
+---Everybody but this client and who is in the room, or in one of these.
+---@param rooms string | string[]
+---@return painda.Target
+function Client:except(rooms) end
 
 ---Closes the connection behind what was sent.
 ---@param code? integer 1000, or 3000 to 4999

@@ -1,0 +1,141 @@
+-- Rooms, as a client sees them: joining, leaving, and who is told of it. The rooms themselves are C's (runtime/hub).
+--
+-- A space is a namespace, as far as rooms go: { key = "/x\0", … }. It is nil for the default one. The functions here
+-- serve every socket that has `_ref`, `server`, and in a namespace `_space`.
+
+local core = require "painda.core.server"
+local runtime = require "painda.core.runtime"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+
+local type, error, ipairs, find = type, error, ipairs, string.find
+local room_fault = core.room_fault
+
+local _M = {}
+
+-- What is wrong with a name, or nil.
+local function fault(server, name)
+  local longest = server.options.maxRoomName
+  local text = room_fault(name, longest)
+  if text then
+    local bound = #name > longest and (" (maxRoomName: %d bytes)"):format(longest) or ""
+    return ("the name of a room %s%s"):format(text, bound)
+  end
+end
+
+-- The names given, one or an array of them, as an array. Raises where it is something else.
+function _M.names(what, given, level)
+  local kind = type(given)
+  if kind == "string" then
+    return { given }
+  end
+  if kind ~= "table" then
+    error(("%s takes the name of a room, or an array of names, not a %s"):format(what, kind), level + 1)
+  end
+  for i, name in ipairs(given) do
+    if type(name) ~= "string" then
+      error(("%s takes names of rooms, and item %d is a %s"):format(what, i, type(name)), level + 1)
+    end
+  end
+  return given
+end
+
+-- The keys of the names, behind those of `keys`, as a new array. Raises where a name can't be one.
+function _M.keys(server, space, names, keys, level)
+  local out, n = {}, 0
+  if keys then
+    for i, key in ipairs(keys) do
+      out[i] = key
+    end
+    n = #keys
+  end
+  for i, name in ipairs(names) do
+    local wrong = fault(server, name)
+    if wrong then
+      error(Error.new(wrong, "ROOM_ERROR"), level + 1)
+    end
+    out[n + i] = space and space.key .. name or name
+  end
+  return out
+end
+
+-- Tells the listeners of a namespace, or of the server, that the socket joined or left a room.
+local function tell(socket, event, name)
+  local list = {}
+  local n = emitter.collect((socket._space or socket.server)._registered.events, event, list, 0)
+  for i = 1, n do
+    runtime.spawn(list[i], socket, name)
+  end
+end
+
+local function leave_keys(socket, names, keys, count)
+  for i = 1, count do
+    if keys[i] and core.leave(socket._ref, keys[i]) then
+      tell(socket, "roomLeave", names[i])
+    end
+  end
+end
+
+-- Joins one room or several: all, or where that can't be, none. true; or nil, a text, and the code: "ROOM_ERROR" for a
+-- name that can't be one or a room too many, "closed" where the client is gone.
+function _M.join(socket, given)
+  local names = _M.names("client:join", given, 2)
+  local server, space, joined = socket.server, socket._space, {}
+  for _, name in ipairs(names) do
+    local wrong = fault(server, name)
+    if wrong then
+      return nil, wrong, "ROOM_ERROR"
+    end
+  end
+  local most = server.options.maxRoomsPerClient
+  for i, name in ipairs(names) do
+    local key = space and space.key .. name or name
+    local fresh, text, code = core.join(socket._ref, key, most)
+    if fresh == nil then
+      leave_keys(socket, names, joined, i - 1)
+      text = code == "ROOM_ERROR" and ("a client is in at most %d rooms (maxRoomsPerClient)"):format(most) or text
+      return nil, text, code
+    end
+    joined[i] = fresh and key
+  end
+  for i, name in ipairs(names) do
+    if joined[i] then
+      tell(socket, "roomJoin", name)
+    end
+  end
+  return true
+end
+
+-- Leaves one room or several. true where it was in any of them.
+function _M.leave(socket, given)
+  local names = _M.names("client:leave", given, 2)
+  local space, any = socket._space, false
+  for _, name in ipairs(names) do
+    if core.leave(socket._ref, space and space.key .. name or name) then
+      any = true
+      tell(socket, "roomLeave", name)
+    end
+  end
+  return any
+end
+
+-- The names of the rooms that the socket is in, as a new array in no order.
+function _M.rooms(socket)
+  return core.rooms(socket._ref, socket._space and socket._space.key)
+end
+
+-- A client of the default namespace is gone, and has left the rooms of these keys. Its handlers still read them.
+function _M.gone(socket, keys)
+  local names = {}
+  for _, key in ipairs(keys) do
+    if not find(key, "\0", 1, true) then
+      names[#names + 1] = key
+    end
+  end
+  socket.rooms = names
+  for _, name in ipairs(names) do
+    tell(socket, "roomLeave", name)
+  end
+end
+
+return _M

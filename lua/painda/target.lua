@@ -1,0 +1,134 @@
+-- Whom a message goes to: everybody, or who is in one of some rooms, but for who is in some others. A target is never
+-- changed: each step makes a new one, so it can be kept and used again.
+--
+--   server:to({ "red", "blue" }):except("muted"):emit("move", { x = 1 })
+--   client:to("red"):volatile():emit("move", { x = 1 })          without the client itself
+--
+-- target.new(server, space, socket): everybody of the server but `socket` (may be nil). `space` is nil for the default
+-- namespace; for another it is the table of that namespace, with
+--   key          "/x\0": the room of all who are in it (runtime/hub/room.h)
+--   name         "/x": goes into the envelope
+--   socket_of    function(client): the namespace's socket of a client; what fetchSockets lists
+
+local core = require "painda.core.server"
+local Error = require "painda.error"
+local room = require "painda.room"
+
+local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
+local broadcast = core.broadcast
+
+local Target = {}
+Target.__index = Target
+Target.__name = "painda.Target"
+
+local _M = { Target = Target }
+
+function _M.new(server, space, socket)
+  return setmetatable({
+    _server = server,
+    _space = space,
+    _ns = space and space.name,
+    _ref = socket and socket._ref, -- left out
+    _rooms = nil, -- array of keys; nil: everybody
+    _without = nil, -- array of keys, or nil
+    _volatile = nil,
+  }, Target)
+end
+
+local function copy(self, rooms, without, is_volatile)
+  return setmetatable({
+    _server = self._server,
+    _space = self._space,
+    _ns = self._ns,
+    _ref = self._ref,
+    _rooms = rooms,
+    _without = without,
+    _volatile = is_volatile,
+  }, Target)
+end
+
+-- The same, where `level` says whose line a wrong name is reported at (2: the caller's).
+function _M.to(self, names, level)
+  names = room.names("to", names, level + 1)
+  return copy(self, room.keys(self._server, self._space, names, self._rooms, level + 1), self._without, self._volatile)
+end
+
+function _M.except(self, names, level)
+  names = room.names("except", names, level + 1)
+  local without = room.keys(self._server, self._space, names, self._without, level + 1)
+  return copy(self, self._rooms, without, self._volatile)
+end
+
+-- Only who is in this room, or one of these, or of those named before.
+function Target:to(names)
+  return (_M.to(self, names, 2))
+end
+
+Target.in_ = Target.to
+
+-- Not who is in this room, or one of these. A client's id stands for the client.
+function Target:except(names)
+  return (_M.except(self, names, 2))
+end
+
+-- What is sent is left out for clients that are behind.
+function Target:volatile()
+  return copy(self, self._rooms, self._without, true)
+end
+
+-- The rooms as C takes them: those of the target, or all of the namespace's, or nil.
+local function rooms_of(self)
+  return self._rooms or self._space and { self._space.key }
+end
+
+-- Sends a message. Returns to how many.
+function Target:emit(mtype, payload)
+  local sent, text, code = broadcast(
+    self._server._core, mtype, payload, self._ns, nil, self._volatile, self._ref, rooms_of(self), self._without
+  )
+  if not sent then
+    error(Error.new(text, code), 2)
+  end
+  return sent
+end
+
+-- Sends {type = …, payload = …}, or a message as it was received. Returns to how many.
+function Target:send(message)
+  local kind = type(message)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
+  end
+  local mtype, payload = message, nil
+  if kind == "table" then
+    mtype, payload = message.type, message.payload
+  end
+  local sent, text, code = broadcast(
+    self._server._core, mtype, payload, self._ns, nil, self._volatile, self._ref, rooms_of(self), self._without
+  )
+  if not sent then
+    error(Error.new(text, code), 2)
+  end
+  return sent
+end
+
+-- The clients themselves, as an array in no order.
+function Target:fetchSockets()
+  local socket_of, out = self._space and self._space.socket_of, {}
+  for _, client in ipairs(core.members(self._server._core, self._ref, rooms_of(self), self._without)) do
+    if type(client) == "table" then -- else its object is not made yet
+      out[#out + 1] = socket_of and socket_of(client) or client
+    end
+  end
+  return out
+end
+
+-- Closes them, as client:close does. Returns how many.
+function Target:disconnectSockets(code, reason)
+  local sockets = self:fetchSockets()
+  for _, socket in ipairs(sockets) do
+    socket:close(code, reason)
+  end
+  return #sockets
+end
+
+return _M
