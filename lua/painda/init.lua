@@ -26,6 +26,7 @@ local lazy = {
   after = { "painda.timer", "after" },
   every = { "painda.timer", "every" },
   state = { "painda.reload", "state" },
+  testing = { "painda.testing" },
   PPClient = { "painda.client", "PPClient" },
   PPSchemaRegistry = { "painda.schema", "PPSchemaRegistry" },
   structSerializer = { "painda.schema", "structSerializer" },

@@ -50,8 +50,9 @@ local function resumed(self, ok, first, ...)
   error(first, 0)
 end
 
--- Waits for wake, at most `timeout` ms: returns its values, or nil, "timeout".
-function Waiter:wait(timeout)
+-- Waits for wake, at most `timeout` ms: returns its values, or nil, "timeout". With `guard` the time is the machine's,
+-- also where a test holds the clock.
+function Waiter:wait(timeout, guard)
   if self.values then
     return unpack(self.values, 1, self.values.n)
   end
@@ -63,7 +64,7 @@ function Waiter:wait(timeout)
   if timeout then
     self.timer = new_timer(function()
       self:wake(nil, "timeout")
-    end)
+    end, guard)
     self.timer:start(timeout)
   end
   return resumed(self, pcall(core_wait))

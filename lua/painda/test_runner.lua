@@ -4,6 +4,8 @@
 local runtime = require "painda.core.runtime"
 local reload = require "painda.reload"
 local task = require "painda.task"
+local testing = require "painda.testing"
+local clocks = require "painda.testing.clock"
 
 local pairs, ipairs, pcall, xpcall, require, tostring, type = pairs, ipairs, pcall, xpcall, require, tostring, type
 local running, getinfo, getmetatable = coroutine.running, debug.getinfo, debug.getmetatable
@@ -99,10 +101,11 @@ local function run_on_task(busted, run, element, limit)
     waiter:wake(kind, message, trace)
   end)
   start:wake()
-  local kind, message, trace = waiter:wait(limit)
+  local kind, message, trace = waiter:wait(limit, true)
   if kind == nil then
     local name = element.name and ("%q"):format(tostring(element.name)) or element.descriptor
-    message = ("%s did not end within %d ms%s"):format(name, limit, where(thread, source_of(run)))
+    local hint = clocks.is_held() and "; the clock stands still, env.clock:advance(ms) moves it" or ""
+    message = ("%s did not end within %d ms%s%s"):format(name, limit, where(thread, source_of(run)), hint)
     kind, message = "failure", busted.rewriteMessage(element, message, element.trace)
     trace = element.trace
   end
@@ -120,11 +123,39 @@ local function run_here(busted, run, element)
   return kind, message, trace
 end
 
+local TEST = {} -- stands for the test that runs, with what is called before and after it
+local AROUND = { before_each = true, it = true, finally = true, after_each = true }
+local BEHIND = { finally = true, after_each = true }
+
+-- The environments of painda.testing end with the test that made them, once its after_each functions have run: busted
+-- says nothing then, so it is before whatever comes next. What is made around several tests ends with their block.
+local function keep_scopes(busted)
+  local over = false
+  busted.subscribe({ "describe", "end" }, function(element)
+    testing.close_all(TEST)
+    testing.close_all(element)
+    return nil, true
+  end)
+  return function(descriptor, element)
+    if over and not BEHIND[descriptor] then
+      testing.close_all(TEST)
+      over = false
+    end
+    over = over or descriptor == "it"
+    local shared = descriptor:find "setup" or descriptor:find "teardown"
+    testing.scope = AROUND[descriptor] and TEST or shared and busted.context.parent(element) or element
+  end
+end
+
 -- Puts our own safe() in the place of busted's: what the files wrote runs on tasks, with a limit.
 local function isolate(busted, limit)
   local context = busted.context
+  local enter = keep_scopes(busted)
   function busted.safe(descriptor, run, element)
     local written = run == element.run or descriptor == "finally"
+    if written then
+      enter(descriptor, element)
+    end
     context.push(element)
     local kind, message, trace = (written and run_on_task or run_here)(busted, run, element, limit)
     if kind == "failure" and descriptor ~= "it" then -- only a test fails; what surrounds it has errors
@@ -142,6 +173,7 @@ end
 
 -- Closes the servers, clients and timers that a file left open.
 local function close_all()
+  testing.close_all()
   local objects, timers = {}, {}
   for _, object in pairs(reload.objects) do
     objects[#objects + 1] = object
@@ -167,7 +199,7 @@ local function close_all()
     end)
   end
   if left > 0 then
-    closed:wait(4 * CLOSING)
+    closed:wait(4 * CLOSING, true)
   end
   reload.states = {}
 end

@@ -1,5 +1,6 @@
-/* The timer wheel. Invariant: each slot in use lies ahead of the wheel's time on its level, so the lowest bit of the
- * lowest occupied level is the next thing to happen. */
+/* The timer wheel. Invariants: each slot in use lies ahead of the wheel's time on its level, so the lowest bit of the
+ * lowest occupied level is the next thing to happen. A slot's list has the newest first, and is turned around when it
+ * is its turn; whatever reaches a slot from the level above does so before anything is added to it directly. */
 #include "base/wheel.h"
 
 #include <stddef.h>
@@ -13,26 +14,41 @@ void pp_wheel_create(struct pp_wheel *wheel, uint64_t now)
     wheel->now = now;
 }
 
-static void put(struct pp_wheel *wheel, struct pp_timer *timer)
+void pp_timer_push(struct pp_timer **list, struct pp_timer *timer)
 {
-    int level = (63 - __builtin_clzll(timer->due ^ wheel->now)) / 6;
-    int slot = (int)(timer->due >> (6 * level)) & 63;
-    struct pp_timer **head = &wheel->slots[level][slot];
-    timer->next = *head;
-    timer->link = head;
+    timer->next = *list;
+    timer->link = list;
     if (timer->next != NULL)
         timer->next->link = &timer->next;
-    *head = timer;
-    wheel->occupied[level] |= UINT64_C(1) << slot;
+    *list = timer;
 }
 
-static void take(struct pp_timer *timer)
+void pp_timer_take(struct pp_timer *timer)
 {
     *timer->link = timer->next;
     if (timer->next != NULL)
         timer->next->link = timer->link;
     timer->link = NULL;
     timer->next = NULL;
+}
+
+void pp_timer_reverse(struct pp_timer **list)
+{
+    struct pp_timer *rest = *list;
+    *list = NULL;
+    while (rest != NULL) {
+        struct pp_timer *timer = rest;
+        rest = timer->next;
+        pp_timer_push(list, timer);
+    }
+}
+
+static void put(struct pp_wheel *wheel, struct pp_timer *timer)
+{
+    int level = (63 - __builtin_clzll(timer->due ^ wheel->now)) / 6;
+    int slot = (int)(timer->due >> (6 * level)) & 63;
+    pp_timer_push(&wheel->slots[level][slot], timer);
+    wheel->occupied[level] |= UINT64_C(1) << slot;
 }
 
 void pp_wheel_add(struct pp_wheel *wheel, struct pp_timer *timer, uint64_t due)
@@ -52,7 +68,7 @@ void pp_wheel_cancel(struct pp_wheel *wheel, struct pp_timer *timer)
         return;
     /* The slot's bit may only be cleared when its list is empty, which shows where the link is the list's head. */
     struct pp_timer **head = timer->link;
-    take(timer);
+    pp_timer_take(timer);
     struct pp_timer **first = &wheel->slots[0][0];
     if (*head == NULL && head >= first && head < first + PP_WHEEL_LEVELS * 64) {
         ptrdiff_t index = head - first;
@@ -75,22 +91,15 @@ uint64_t pp_wheel_next(const struct pp_wheel *wheel)
 static void cascade(struct pp_wheel *wheel, int level)
 {
     int slot = (int)(wheel->now >> (6 * level)) & 63;
-    struct pp_timer *timer = wheel->slots[level][slot];
-    wheel->slots[level][slot] = NULL;
+    struct pp_timer **list = &wheel->slots[level][slot], *timer;
     wheel->occupied[level] &= ~(UINT64_C(1) << slot);
-    while (timer != NULL) {
-        struct pp_timer *next = timer->next;
-        if (timer->due == wheel->now) { /* put() wants a time ahead: due now belongs into the slot about to fire */
-            struct pp_timer **head = &wheel->slots[0][wheel->now & 63];
-            timer->next = *head;
-            timer->link = head;
-            if (timer->next != NULL)
-                timer->next->link = &timer->next;
-            *head = timer;
-        } else {
+    pp_timer_reverse(list);
+    while ((timer = *list) != NULL) {
+        pp_timer_take(timer);
+        if (timer->due == wheel->now) /* put() wants a time ahead: due now belongs into the slot about to fire */
+            pp_timer_push(&wheel->slots[0][wheel->now & 63], timer);
+        else
             put(wheel, timer);
-        }
-        timer = next;
     }
 }
 
@@ -104,9 +113,10 @@ void pp_wheel_advance(struct pp_wheel *wheel, uint64_t now)
                 cascade(wheel, level);
         int slot = (int)at & 63;
         wheel->occupied[0] &= ~(UINT64_C(1) << slot);
+        pp_timer_reverse(&wheel->slots[0][slot]);
         struct pp_timer *timer;
         while ((timer = wheel->slots[0][slot]) != NULL) {
-            take(timer);
+            pp_timer_take(timer);
             timer->fire(timer);
         }
     }

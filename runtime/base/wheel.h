@@ -35,12 +35,19 @@ void pp_wheel_add(struct pp_wheel *wheel, struct pp_timer *timer, uint64_t due);
 /* An idle timer may be cancelled. */
 void pp_wheel_cancel(struct pp_wheel *wheel, struct pp_timer *timer);
 
+/* Lists of timers outside of a wheel, newest first. pp_timer_take takes a timer off such a list. */
+void pp_timer_push(struct pp_timer **list, struct pp_timer *timer);
+void pp_timer_take(struct pp_timer *timer);
+/* Turns the list around: oldest first. */
+void pp_timer_reverse(struct pp_timer **list);
+
 static inline bool pp_timer_pending(const struct pp_timer *timer)
 {
     return timer->link != NULL;
 }
 
-/* Fires what is due up to `now`, in order of due time. Timers may be added and cancelled while it runs. */
+/* Fires what is due up to `now`, in order of due time, and of adding where that is the same. Timers may be added and
+ * cancelled while it runs. */
 void pp_wheel_advance(struct pp_wheel *wheel, uint64_t now);
 
 /* No timer fires before the returned time; UINT64_MAX where there is none. */

@@ -199,7 +199,7 @@ static int on_peer_close(struct pp_client *client, const unsigned char *bytes, s
     uint16_t code = len >= 2 ? (uint16_t)(bytes[0] << 8 | bytes[1]) : PP_WS_CLOSE_NO_STATUS;
     set_end(client, code, true, len > 2 ? (const char *)bytes + 2 : "", len > 2 ? len - 2 : 0);
     client->state = CLOSING;
-    pp_loop_timer_start(client->loop, &client->timer, CLOSE_AFTER);
+    pp_loop_guard_start(client->loop, &client->timer, CLOSE_AFTER);
     return 0;
 }
 
@@ -326,7 +326,7 @@ struct pp_client *pp_client_connect(struct pp_loop *loop, const struct pp_client
     client->options.ca_file = NULL;
     client->task.run = run_task;
     client->timer.fire = on_timer;
-    pp_loop_timer_start(loop, &client->timer, options->connect_timeout);
+    pp_loop_guard_start(loop, &client->timer, options->connect_timeout);
     pp_client_look_up(client);
     return client;
 }
@@ -360,7 +360,7 @@ void pp_client_close(struct pp_client *client, uint16_t code, const char *reason
      * frame. */
     push_owned(client, pp_ws_close_packet_masked(code, client->reason));
     client->state = CLOSING;
-    pp_loop_timer_start(client->loop, &client->timer, CLOSE_AFTER);
+    pp_loop_guard_start(client->loop, &client->timer, CLOSE_AFTER);
 }
 
 void pp_client_drop(struct pp_client *client)

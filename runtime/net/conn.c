@@ -106,7 +106,7 @@ static void leave_open(struct pp_conn *conn, uint16_t code, const char *reason, 
     if (conn->next_closing != NULL)
         conn->next_closing->closing = &conn->next_closing;
     conn->loop->closing = conn;
-    pp_loop_timer_start(conn->loop, &conn->close_timer, conn->limits ? conn->limits->close_after : 1000);
+    pp_loop_guard_start(conn->loop, &conn->close_timer, conn->limits ? conn->limits->close_after : 1000);
     pp_conn_resume(conn);
     at_turn_end(conn);
 }

@@ -8,7 +8,7 @@
 
 void pp_http_watch(struct pp_http_request *request, uint64_t after)
 {
-    pp_loop_timer_start(request->http->loop, &request->watch, after);
+    pp_loop_guard_start(request->http->loop, &request->watch, after);
 }
 
 void pp_http_cut_off(struct pp_http_request *request)

@@ -182,7 +182,7 @@ static void run_adoption(struct pp_turn_task *task)
         return;
     }
     if (lws_partial_buffered(pending->wsi)) { /* our answer is not to be left behind */
-        pp_loop_timer_start(listener->loop, &pending->adopt_later, 1);
+        pp_loop_guard_start(listener->loop, &pending->adopt_later, 1);
         return;
     }
     if (sent_early(pending)) {
@@ -321,7 +321,7 @@ static void accepted(struct pp_listener *listener, int fd, const struct sockaddr
     }
     pending->wsi = wsi;
     lws_set_opaque_user_data(wsi, pending);
-    pp_loop_timer_start(listener->loop, &pending->timeout, listener->handshake_timeout);
+    pp_loop_guard_start(listener->loop, &pending->timeout, listener->handshake_timeout);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
@@ -353,7 +353,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             pp_log(PP_LOG_WARN, "no new connection can be accepted for %d ms: %s", PAUSE_MS, strerror(errno));
             uv_poll_stop(poll);
-            pp_loop_timer_start(listener->loop, &listener->pause, PAUSE_MS);
+            pp_loop_guard_start(listener->loop, &listener->pause, PAUSE_MS);
         }
         return;
     }

@@ -47,7 +47,7 @@ void pp_loop_forget_task(struct pp_loop *loop, struct pp_turn_task *task)
     task->queued = false;
 }
 
-static void run_tasks(struct pp_loop *loop)
+void pp_loop_run_tasks(struct pp_loop *loop)
 {
     struct pp_turn_task *task;
     while ((task = loop->tasks) != NULL) {
@@ -61,51 +61,80 @@ static void run_tasks(struct pp_loop *loop)
 
 static void on_check(uv_check_t *check)
 {
-    run_tasks(check->data);
+    pp_loop_run_tasks(check->data);
 }
 
-static void on_wheel_timer(uv_timer_t *timer)
+static void on_timers(uv_timer_t *handle)
 {
-    struct pp_loop *loop = timer->data;
-    loop->wheel_armed = UINT64_MAX;
-    pp_wheel_advance(&loop->wheel, uv_now(&loop->uv));
+    struct pp_loop *loop = handle->data;
+    loop->timers.armed = UINT64_MAX;
+    if (!loop->clock.frozen)
+        pp_wheel_advance(&loop->timers.wheel, pp_loop_time(loop));
 }
 
-static void arm_wheel(struct pp_loop *loop)
+static void on_guards(uv_timer_t *handle)
 {
-    uint64_t due = pp_wheel_next(&loop->wheel);
-    if (due == loop->wheel_armed)
+    struct pp_loop *loop = handle->data;
+    loop->guards.armed = UINT64_MAX;
+    pp_wheel_advance(&loop->guards.wheel, uv_now(&loop->uv));
+}
+
+/* Wakes the loop for the next timer. `now` is the time on the clock of the timers. */
+static void arm(struct pp_loop_timers *timers, uint64_t now, void (*fire)(uv_timer_t *handle))
+{
+    uint64_t due = pp_wheel_next(&timers->wheel);
+    if (due == timers->armed)
         return;
-    loop->wheel_armed = due;
-    if (due == UINT64_MAX) {
-        uv_timer_stop(&loop->wheel_timer);
-        return;
-    }
-    uint64_t now = uv_now(&loop->uv);
-    uv_timer_start(&loop->wheel_timer, on_wheel_timer, due > now ? due - now : 0, 0);
+    timers->armed = due;
+    if (due == UINT64_MAX)
+        uv_timer_stop(&timers->handle);
+    else
+        uv_timer_start(&timers->handle, fire, due > now ? due - now : 0, 0);
+}
+
+static void arm_timers(struct pp_loop *loop)
+{
+    arm(&loop->guards, uv_now(&loop->uv), on_guards);
+    if (!loop->clock.frozen)
+        arm(&loop->timers, pp_loop_time(loop), on_timers);
+}
+
+bool pp_loop_is_quiet(struct pp_loop *loop)
+{
+    struct pollfd poller = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    return poll(&poller, 1, 0) == 0;
 }
 
 static bool nothing_waits(struct pp_loop *loop)
 {
-    struct pollfd poller = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
-    return loop->running && poll(&poller, 1, 0) == 0 && uv_backend_timeout(&loop->uv) != 0;
+    return loop->running && pp_loop_is_quiet(loop) && uv_backend_timeout(&loop->uv) != 0;
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct pp_loop *loop = prepare->data;
-    run_tasks(loop);
-    arm_wheel(loop);
+    pp_loop_run_tasks(loop);
+    if (loop->clock.frozen)
+        pp_loop_clock_step(loop);
+    arm_timers(loop);
     if (loop->idle_step == NULL)
         return;
     while (nothing_waits(loop)) {
         bool more = loop->idle_step(loop->idle_arg);
-        run_tasks(loop);
+        pp_loop_run_tasks(loop);
         uv_update_time(&loop->uv);
-        arm_wheel(loop);
+        arm_timers(loop);
         if (!more)
             break;
     }
+}
+
+static void open_timers(struct pp_loop *loop, struct pp_loop_timers *timers)
+{
+    uv_timer_init(&loop->uv, &timers->handle);
+    timers->handle.data = loop;
+    timers->armed = UINT64_MAX;
+    pp_wheel_create(&timers->wheel, uv_now(&loop->uv));
 }
 
 struct pp_loop *pp_loop_new(void)
@@ -115,12 +144,12 @@ struct pp_loop *pp_loop_new(void)
     loop->uv.data = loop;
     uv_check_init(&loop->uv, &loop->check);
     uv_prepare_init(&loop->uv, &loop->prepare);
-    uv_timer_init(&loop->uv, &loop->wheel_timer);
-    loop->check.data = loop->prepare.data = loop->wheel_timer.data = loop;
+    uv_idle_init(&loop->uv, &loop->clock.spin);
+    loop->check.data = loop->prepare.data = loop->clock.spin.data = loop;
     uv_check_start(&loop->check, on_check);
     uv_prepare_start(&loop->prepare, on_prepare);
-    pp_wheel_create(&loop->wheel, uv_now(&loop->uv));
-    loop->wheel_armed = UINT64_MAX;
+    open_timers(loop, &loop->timers);
+    open_timers(loop, &loop->guards);
     loop->tasks_tail = &loop->tasks;
     loop->parked_fd = -1;
     loop->running = true;
@@ -142,19 +171,40 @@ void pp_loop_stop(struct pp_loop *loop)
 
 uint64_t pp_loop_now(const struct pp_loop *loop)
 {
-    return uv_now(&loop->uv);
+    return pp_loop_time(loop);
+}
+
+uint64_t pp_loop_now_ns(const struct pp_loop *loop)
+{
+    if (loop->clock.frozen)
+        return loop->clock.now * 1000000;
+    return pp_clock_ns() + loop->clock.ahead * 1000000;
 }
 
 void pp_loop_timer_start(struct pp_loop *loop, struct pp_timer *timer, uint64_t after)
 {
-    /* The wheel may be behind the clock by as long as nothing was due. */
-    uint64_t due = uv_now(&loop->uv) + after;
-    pp_wheel_add(&loop->wheel, timer, due);
+    pp_loop_timer_stop(loop, timer);
+    /* The wheel has been at this time already, and the clock may stay there. */
+    if (loop->clock.frozen && after == 0) {
+        timer->due = loop->clock.now;
+        pp_timer_push(&loop->clock.at_once, timer);
+    } else { /* the wheel may be behind the clock by as long as nothing was due */
+        pp_wheel_add(&loop->timers.wheel, timer, pp_loop_time(loop) + after);
+    }
+}
+
+void pp_loop_guard_start(struct pp_loop *loop, struct pp_timer *timer, uint64_t after)
+{
+    pp_loop_timer_stop(loop, timer);
+    pp_wheel_add(&loop->guards.wheel, timer, pp_clock_ms() + 1 + after);
 }
 
 void pp_loop_timer_stop(struct pp_loop *loop, struct pp_timer *timer)
 {
-    pp_wheel_cancel(&loop->wheel, timer);
+    /* A wheel has to be told where it loses the last of a slot. */
+    char *link = (char *)timer->link, *guards = (char *)&loop->guards.wheel;
+    bool guard = link >= guards && link < guards + sizeof loop->guards.wheel;
+    pp_wheel_cancel(guard ? &loop->guards.wheel : &loop->timers.wheel, timer);
 }
 
 void pp_loop_set_idle(struct pp_loop *loop, bool (*step)(void *arg), void *arg)
@@ -227,11 +277,11 @@ static void close_leftover(uv_handle_t *handle, void *arg)
 void pp_loop_delete(struct pp_loop *loop)
 {
     pp_conn_drop_closing(loop);
-    run_tasks(loop);
+    pp_loop_run_tasks(loop);
     pp_lws_close(loop);
-    run_tasks(loop); /* what has just left libwebsockets */
+    pp_loop_run_tasks(loop); /* what has just left libwebsockets */
     pp_conn_drop_closing(loop);
-    run_tasks(loop);
+    pp_loop_run_tasks(loop);
     uv_walk(&loop->uv, close_leftover, NULL);
     /* A stop that nobody has consumed yet would end the first run at once. */
     for (int i = 0; i < 100 && uv_run(&loop->uv, UV_RUN_NOWAIT) != 0; i++) {

@@ -20,11 +20,21 @@ void pp_loop_stop(struct pp_loop *loop);
 /* Closes what is left open on the loop and frees it. */
 void pp_loop_delete(struct pp_loop *loop);
 
-/* Monotonic milliseconds, read once a turn. */
+/* Monotonic milliseconds of the loop's clock, read once a turn. It is the machine's, but for tests: net/loop_clock.h.
+ */
 uint64_t pp_loop_now(const struct pp_loop *loop);
 
-/* Fires once, `after` ms from now or later. A pending timer is moved. */
+/* The same clock in nanoseconds, read now. */
+uint64_t pp_loop_now_ns(const struct pp_loop *loop);
+
+/* Fires once, `after` ms from now or later. A pending timer is moved. Timers that are due at the same time fire in the
+ * order in which they were started. */
 void pp_loop_timer_start(struct pp_loop *loop, struct pp_timer *timer, uint64_t after);
+
+/* The same by the machine's clock, whatever the loop's says: for what guards sockets and tests. */
+void pp_loop_guard_start(struct pp_loop *loop, struct pp_timer *timer, uint64_t after);
+
+/* Stops a timer of either kind. */
 void pp_loop_timer_stop(struct pp_loop *loop, struct pp_timer *timer);
 
 /* Work for when nothing is waiting, in small steps: `step` returns false once there is no more for now. It is called

@@ -13,13 +13,31 @@
 struct lws_context;
 struct pp_conn;
 
+/* Timers on one clock, and what wakes the loop for them. */
+struct pp_loop_timers {
+    struct pp_wheel wheel;
+    uv_timer_t handle;
+    uint64_t armed; /* due time that the handle stands at, UINT64_MAX while stopped */
+};
+
+/* The clock of the loop: net/loop_clock.c. */
+struct pp_loop_clock {
+    bool frozen;
+    uint64_t ahead;           /* of libuv's clock, modulo 2^64; while it runs */
+    uint64_t now, target;     /* while it is frozen */
+    struct pp_timer *at_once; /* those due already, newest first; while it is frozen */
+    void (*done)(void *arg);  /* of the advance under way, or NULL */
+    void *arg;
+    uv_idle_t spin; /* keeps the loop turning while there is something to do without waiting */
+};
+
 struct pp_loop {
     uv_loop_t uv;
     uv_check_t check;
     uv_prepare_t prepare;
-    uv_timer_t wheel_timer;
-    struct pp_wheel wheel;
-    uint64_t wheel_armed; /* due time the uv timer stands at, UINT64_MAX while stopped */
+    struct pp_loop_timers timers; /* by the loop's clock */
+    struct pp_loop_timers guards; /* by the machine's */
+    struct pp_loop_clock clock;
     struct pp_turn_task *tasks, **tasks_tail;
     bool (*idle_step)(void *arg);
     void *idle_arg;
@@ -30,5 +48,20 @@ struct pp_loop {
     unsigned char rx[PP_LOOP_BUFFER]; /* what a readable connection reads into */
     unsigned char tx[PP_LOOP_BUFFER]; /* where small packets are gathered for one write */
 };
+
+/* The loop's clock: libuv's, unless it was ever frozen. */
+static inline uint64_t pp_loop_time(const struct pp_loop *loop)
+{
+    return loop->clock.frozen ? loop->clock.now : uv_now(&loop->uv) + loop->clock.ahead;
+}
+
+/* Is no descriptor of the loop ready, at this moment? */
+bool pp_loop_is_quiet(struct pp_loop *loop);
+
+/* Runs what is queued for the end of the turn. */
+void pp_loop_run_tasks(struct pp_loop *loop);
+
+/* One step of a frozen clock, after the tasks of a turn. */
+void pp_loop_clock_step(struct pp_loop *loop);
 
 #endif

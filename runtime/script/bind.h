@@ -11,5 +11,6 @@ int pp_bind_schema(lua_State *L);
 int pp_bind_server(lua_State *L); /* servers and their clients */
 int pp_bind_http(lua_State *L);
 int pp_bind_client(lua_State *L);
+int pp_bind_clock(lua_State *L); /* for tests */
 
 #endif

@@ -5,10 +5,9 @@
  *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
  *     now() → ms, wall() → since 1970    stats() → table                  stop([exit code])
  *     closing() → connections, of them unwritten
- *     on_signal(name, fn)                timer(fn), watch(directory, fn): bind_timer.h
+ *     on_signal(name, fn)                timer(fn [, guard]), watch(directory, fn): bind_timer.h
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
  *     collect() → KB in use, after two full collections                   version */
-#include "base/clock.h"
 #include "base/log.h"
 #include "net/conn.h"
 #include "net/loop.h"
@@ -112,7 +111,7 @@ static int set_error_handler(lua_State *L)
 
 static int now(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)pp_clock_ns() / 1e6);
+    lua_pushnumber(L, (lua_Number)pp_loop_now_ns(pp_vm_loop(pp_vm_of(L))) / 1e6);
     return 1;
 }
 

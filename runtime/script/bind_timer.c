@@ -3,11 +3,11 @@
  * collected. */
 #include "script/bind_timer.h"
 
-#include "base/clock.h"
 #include "net/loop.h"
 #include "script/call.h"
 
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TIMER "painda.timer"
@@ -15,7 +15,8 @@
 struct timer {
     struct pp_timer node;
     struct pp_vm *vm;
-    int self; /* reference to the userdata while pending, else LUA_NOREF */
+    int self;   /* reference to the userdata while pending, else LUA_NOREF */
+    bool guard; /* goes by the machine's clock, also where the loop's is frozen */
 };
 
 static void release(struct timer *timer)
@@ -49,9 +50,13 @@ static int start(lua_State *L)
         lua_settop(L, 1);
         timer->self = luaL_ref(L, LUA_REGISTRYINDEX);
     }
-    /* Counted from now, not from the turn's begin, and rounded up: no timer is early on the application's clock. */
     struct pp_loop *loop = pp_vm_loop(timer->vm);
-    uint64_t due = (pp_clock_ns() + (uint64_t)(ms * 1e6) + 999999) / 1000000, loop_now = pp_loop_now(loop);
+    if (timer->guard) {
+        pp_loop_guard_start(loop, &timer->node, (uint64_t)ms);
+        return 0;
+    }
+    /* Counted from now, not from the turn's begin, and rounded up: no timer is early on the application's clock. */
+    uint64_t due = (pp_loop_now_ns(loop) + (uint64_t)(ms * 1e6) + 999999) / 1000000, loop_now = pp_loop_now(loop);
     pp_loop_timer_start(loop, &timer->node, due > loop_now ? due - loop_now : 0);
     return 0;
 }
@@ -65,9 +70,10 @@ static int stop(lua_State *L)
 static int new_timer(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
+    bool guard = lua_toboolean(L, 2);
     lua_settop(L, 1);
     struct timer *timer = lua_newuserdata(L, sizeof *timer);
-    *timer = (struct timer){.vm = pp_vm_of(L), .node.fire = fire, .self = LUA_NOREF};
+    *timer = (struct timer){.vm = pp_vm_of(L), .node.fire = fire, .self = LUA_NOREF, .guard = guard};
     luaL_getmetatable(L, TIMER);
     lua_setmetatable(L, -2);
     lua_createtable(L, 1, 0);

@@ -4,7 +4,8 @@
 
 #include "script/vm.h"
 
-/* [-0, +0] Adds timer(fn) to the table on top: an object with start(ms) and stop(). fn runs as a task each time. */
+/* [-0, +0] Adds timer(fn, guard) to the table on top: an object with start(ms) and stop(). fn runs as a task each time.
+ * A guard goes by the machine's clock, also where the loop's was frozen. */
 void pp_bind_timer(lua_State *L);
 
 /* [-0, +0] Adds watch(directory, fn) to the table on top: an object with stop(), or nil and a message. fn(name) runs as

@@ -240,6 +240,31 @@ static void does_not_turn_on_the_spot(void)
     CU_ASSERT_EQUAL(all[0].fired, 100);
 }
 
+static char order[8];
+
+static void note_order(struct pp_timer *timer)
+{
+    order[strlen(order)] = (char)('a' + (modelled_of(timer) - all));
+}
+
+/* Whatever the level that they were put on: some are added while they are far off, others when they are near. */
+static void fires_equals_in_the_order_of_adding(void)
+{
+    static const uint64_t dues[] = {5, 64, 100, 4096, 5000, 300000};
+    for (size_t d = 0; d < sizeof dues / sizeof *dues; d++) {
+        begin(0, 1);
+        memset(order, 0, sizeof order);
+        for (int i = 0; i < 6; i++) {
+            all[i].timer.fire = note_order;
+            pp_wheel_add(&wheel, &all[i].timer, dues[d]);
+            pp_wheel_advance(&wheel, wheel.now + (dues[d] - wheel.now) / 2);
+        }
+        pp_wheel_add(&wheel, &all[1].timer, dues[d]); /* again: it is the last now */
+        pp_wheel_advance(&wheel, dues[d]);
+        CU_ASSERT_STRING_EQUAL(order, "acdefb");
+    }
+}
+
 static void does_not_go_back(void)
 {
     begin(1000, 1);
@@ -261,6 +286,7 @@ int main(void)
         {"may cancel what is idle", may_cancel_what_is_idle},
         {"fires no timer that was cancelled beside it", fires_no_timer_that_was_cancelled_beside_it},
         {"does not turn on the spot", does_not_turn_on_the_spot},
+        {"fires equals in the order of adding", fires_equals_in_the_order_of_adding},
         {"does not go back in time", does_not_go_back},
         CU_TEST_INFO_NULL,
     };
