@@ -7,6 +7,7 @@
 ---@field json painda.json
 ---@field log painda.log
 ---@field http table the module with HttpServer
+---@field testing painda.testing
 ---@field PPServer painda.PPServer.Constructor
 local painda = {}
 
