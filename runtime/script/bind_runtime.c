@@ -9,6 +9,7 @@
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
  *     collect() → KB in use, after two full collections                   version */
 #include "base/log.h"
+#include "base/clock.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "script/bind.h"
