@@ -8,6 +8,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local log = require "painda.log"
 local options = require "painda.options"
+local plugin = require "painda.plugin"
 local presence = require "painda.presence"
 local reload = require "painda.reload"
 local target = require "painda.target"
@@ -328,6 +329,28 @@ function Server:offAny(fn)
     end
   end
   return self
+end
+
+-- --- plugins ---
+
+-- Installs a plugin {name, version, dependencies, install(ctx, options)}: plugin.lua.
+function Server:register(what, given)
+  plugin.register(self, what, given, 2)
+  return self
+end
+
+-- What the plugin of that name has exposed, or nil.
+function Server:getPlugin(name)
+  return plugin.get(self, name)
+end
+
+function Server:hasPlugin(name)
+  return plugin.has(self, name)
+end
+
+-- The names of the plugins, in the order of registration.
+function Server:getPluginNames()
+  return plugin.names(self)
 end
 
 -- --- sending ---
