@@ -1,8 +1,9 @@
 -- Plugins' hooks, as those call them who know when: dispatch.lua, the senders, rooms, the server's end.
 --
--- A server's registrations have `hooks`, nil where no plugin has one: { [hook] = { { plugin, fn }, … } } in the order of
--- registration. Each hook runs protected: what it raises is reported with the plugin's name, and the rest goes on.
+-- A server's registrations have `hooks`, nil where no plugin has one: { [hook] = { { plugin, fn }, … } }, in the order
+-- of registration. Each hook runs protected: what it raises is reported with the plugin's name, and the rest goes on.
 
+local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
@@ -111,10 +112,9 @@ local function offer(server, list, client, message)
   return message
 end
 
--- What becomes of a message on its way out, once for all that it goes to; `client` is nil where that may be several.
--- Takes a type and a payload, or a message object in place of both, and returns the same; nil and a text where a plugin
--- dropped it. To be called where `sending` is true.
-function _M.outgoing(server, client, mtype, payload, ns)
+-- What becomes of a message on its way out, once for all that it goes to: a type and a payload, or a message object in
+-- place of both; nil and a text where a plugin dropped it.
+local function outgoing(server, client, mtype, payload, ns)
   local hooks = server._registered.hooks
   local list = hooks and hooks.onSend
   local task = running() or _M
@@ -132,6 +132,24 @@ function _M.outgoing(server, client, mtype, payload, ns)
     return message
   end
   return message.type, message.payload
+end
+
+-- core.send for a client, with what the plugins make of it. To be called in its place where `sending` is true.
+function _M.send(client, mtype, payload, ns, ...)
+  mtype, payload = outgoing(client.server, client, mtype, payload, ns)
+  if mtype == nil then
+    return nil, payload, "MIDDLEWARE_ERROR"
+  end
+  return core.send(client._ref, mtype, payload, ns, ...)
+end
+
+-- core.broadcast for a server, likewise: the plugins are asked once, with no client.
+function _M.broadcast(server, mtype, payload, ns, ...)
+  mtype, payload = outgoing(server, nil, mtype, payload, ns)
+  if mtype == nil then
+    return 0
+  end
+  return core.broadcast(server._core, mtype, payload, ns, ...)
 end
 
 -- Errors of hooks since the server began.

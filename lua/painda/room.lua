@@ -7,6 +7,7 @@ local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local hooks = require "painda.hooks"
 
 local type, error, ipairs, find = type, error, ipairs, string.find
 local room_fault = core.room_fault
@@ -59,8 +60,13 @@ function _M.keys(server, space, names, keys, level)
   return out
 end
 
--- Tells the listeners of a namespace, or of the server, that the socket joined or left a room.
+local HOOKS = { roomJoin = "onRoomJoin", roomLeave = "onRoomLeave" }
+
+-- Tells the plugins, and the listeners of a namespace or of the server, that the socket joined or left a room.
 local function tell(socket, event, name)
+  if socket.server._registered.hooks then
+    hooks.run(socket.server, HOOKS[event], socket, name)
+  end
   local list = {}
   local n = emitter.collect((socket._space or socket.server)._registered.events, event, list, 0)
   for i = 1, n do

@@ -6,6 +6,7 @@ local runtime = require "painda.core.runtime"
 local dispatch = require "painda.dispatch"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local hooks = require "painda.hooks"
 local log = require "painda.log"
 local options = require "painda.options"
 local plugin = require "painda.plugin"
@@ -355,6 +356,19 @@ end
 
 -- --- sending ---
 
+local function send_out(self, mtype, payload, is_volatile, ref)
+  local sent, text, code
+  if hooks.sending then
+    sent, text, code = hooks.broadcast(self, mtype, payload, nil, nil, is_volatile, ref)
+  else
+    sent, text, code = broadcast(self._core, mtype, payload, nil, nil, is_volatile, ref)
+  end
+  if not sent then
+    error(Error.new(text, code), 2)
+  end
+  return sent
+end
+
 local function send_to_all(self, message, except, is_volatile)
   local kind = type(message)
   if kind ~= "table" and kind ~= "userdata" then
@@ -363,36 +377,28 @@ local function send_to_all(self, message, except, is_volatile)
   if type(except) == "string" then
     except = core.by_id(self._core, except)
   end
-  local ref = except and except._ref
-  local sent, text, code
-  if kind == "userdata" then
-    sent, text, code = broadcast(self._core, message, nil, nil, nil, is_volatile, ref)
-  else
-    sent, text, code = broadcast(self._core, message.type, message.payload, nil, nil, is_volatile, ref)
+  local mtype, payload = message, nil
+  if kind == "table" then
+    mtype, payload = message.type, message.payload
   end
-  if not sent then
-    error(Error.new(text, code), 3)
-  end
-  return sent
+  return send_out(self, mtype, payload, is_volatile, except and except._ref)
 end
 
 -- Sends a message to every client but `except` (a client or its id). Returns how many it was sent to.
 function Server:broadcast(message, except)
-  return send_to_all(self, message, except)
+  local sent = send_to_all(self, message, except) -- no tail call: misuse is reported at the caller's line
+  return sent
 end
 
 -- The same, left out for clients that are behind.
 function Server:broadcastVolatile(message, except)
-  return send_to_all(self, message, except, true)
+  local sent = send_to_all(self, message, except, true)
+  return sent
 end
 
 -- Sends a message to every client: server:emit(type, payload).
 function Server:emit(mtype, payload)
-  local sent, text, code = broadcast(self._core, mtype, payload)
-  if not sent then
-    error(Error.new(text, code), 2)
-  end
-  return sent
+  return send_out(self, mtype, payload)
 end
 
 -- server:to(room):emit(type, payload): who is in the room, or in one of an array of rooms.
@@ -507,12 +513,28 @@ local function close_clients(self, reason)
   end
 end
 
+-- Runs the plugins' onShutdown; waits for them, at most `patience` ms, where that is given.
+local function tell_plugins(self, patience)
+  if not self._registered.hooks then
+    return
+  end
+  local done = task.waiter()
+  runtime.spawn(function()
+    hooks.run(self, "onShutdown")
+    done:wake(true)
+  end)
+  if patience then
+    done:wait(patience)
+  end
+end
+
 -- Stops accepting and closes every client. Returns at once; "close" is fired when the last is gone.
 function Server:close()
   if self.closing then
     return
   end
   stop_listening(self)
+  tell_plugins(self)
   close_clients(self, "server shutdown")
   runtime.spawn(function()
     self:_await_drain(3000)
@@ -540,6 +562,7 @@ function Server:gracefulShutdown(timeout)
   end
   local deadline = runtime.now() + timeout
   stop_listening(self)
+  tell_plugins(self, timeout / 4)
   core.broadcast_control(self._core, "__pp_shutdown", { reason = "server shutdown", timeoutMs = timeout })
   while runtime.stats().handlersWaiting > 0 and runtime.now() < deadline - timeout / 4 do
     task.sleep(10)

@@ -4,6 +4,7 @@ local core = require "painda.core.server"
 local ack = require "painda.ack"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local hooks = require "painda.hooks"
 local room = require "painda.room"
 local target = require "painda.target"
 
@@ -182,7 +183,12 @@ local function ask(self, mtype, payload, callback, timeout, ns)
     self._acks = pending
   end
   local id = pending:ask(callback, timeout or self.server.options.ackTimeout)
-  local sent, text, code = send(self._ref, mtype, payload, ns, id)
+  local sent, text, code
+  if hooks.sending then
+    sent, text, code = hooks.send(self, mtype, payload, ns, id)
+  else
+    sent, text, code = send(self._ref, mtype, payload, ns, id)
+  end
   if not sent then
     code = code == "closed" and "CONNECTION_ERROR" or code
     pending:answer(id, Error.new(text, code))
@@ -194,6 +200,9 @@ end
 function Socket:emit(mtype, payload, callback)
   if callback ~= nil then
     return result(ask(self, mtype, payload, callback))
+  end
+  if hooks.sending then
+    return result(hooks.send(self, mtype, payload))
   end
   local sent, text, code = send(self._ref, mtype, payload)
   if sent then
@@ -212,6 +221,13 @@ function Socket:send(message, options)
   options = type(options) == "table" and options or EMPTY
   if callback then
     return result(ask(self, message.type, message.payload, callback))
+  end
+  if hooks.sending then
+    local mtype, payload = message, nil
+    if kind == "table" then
+      mtype, payload = message.type, message.payload
+    end
+    return result(hooks.send(self, mtype, payload, options.namespace, nil, options.volatile))
   end
   if kind == "userdata" then
     return result(send(self._ref, message, nil, options.namespace, nil, options.volatile))

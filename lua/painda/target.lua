@@ -12,6 +12,7 @@
 
 local core = require "painda.core.server"
 local Error = require "painda.error"
+local hooks = require "painda.hooks"
 local room = require "painda.room"
 
 local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
@@ -81,15 +82,24 @@ local function rooms_of(self)
   return self._rooms or self._space and { self._space.key }
 end
 
--- Sends a message. Returns to how many.
-function Target:emit(mtype, payload)
-  local sent, text, code = broadcast(
-    self._server._core, mtype, payload, self._ns, nil, self._volatile, self._ref, rooms_of(self), self._without
-  )
+local function send(self, mtype, payload)
+  local server, ns, is_volatile, ref = self._server, self._ns, self._volatile, self._ref
+  local rooms, without = rooms_of(self), self._without
+  local sent, text, code
+  if hooks.sending then
+    sent, text, code = hooks.broadcast(server, mtype, payload, ns, nil, is_volatile, ref, rooms, without)
+  else
+    sent, text, code = broadcast(server._core, mtype, payload, ns, nil, is_volatile, ref, rooms, without)
+  end
   if not sent then
     error(Error.new(text, code), 2)
   end
   return sent
+end
+
+-- Sends a message. Returns to how many.
+function Target:emit(mtype, payload)
+  return send(self, mtype, payload)
 end
 
 -- Sends {type = …, payload = …}, or a message as it was received. Returns to how many.
@@ -102,13 +112,7 @@ function Target:send(message)
   if kind == "table" then
     mtype, payload = message.type, message.payload
   end
-  local sent, text, code = broadcast(
-    self._server._core, mtype, payload, self._ns, nil, self._volatile, self._ref, rooms_of(self), self._without
-  )
-  if not sent then
-    error(Error.new(text, code), 2)
-  end
-  return sent
+  return send(self, mtype, payload)
 end
 
 -- The clients themselves, as an array in no order.

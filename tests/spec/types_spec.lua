@@ -112,6 +112,17 @@ describe("annotations", function()
     assert_same_names("painda.PPServer", methods_of(server))
   end)
 
+  it("have every method of what a plugin is given, and every hook", function()
+    local ctx
+    server:register { name = "annotated", install = function(given) ctx = given end }
+    assert_same_names("painda.PluginContext", methods_of(ctx))
+    local names = {}
+    for _, name in ipairs(require("painda.hooks").NAMES) do
+      names[name] = true
+    end
+    assert.same(sorted(names), sorted(fields "painda.PluginHooks"))
+  end)
+
   it("have every method and option of presence", function()
     assert_same_names("painda.Presence", methods_of(server.presence))
     assert.same(sorted(require("painda.presence").OPTIONS), sorted(fields "painda.Presence.Options"))

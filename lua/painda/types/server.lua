@@ -174,6 +174,24 @@ function Server:close() end
 ---@return boolean nobody_left
 function Server:gracefulShutdown(timeout) end
 
+---Installs a plugin. Raises where it can't be, naming it, and changes nothing then.
+---@param plugin painda.Plugin
+---@param options? any given to its install
+---@return self
+function Server:register(plugin, options) end
+
+---What the plugin of that name has exposed.
+---@param name string
+---@return any?
+function Server:getPlugin(name) end
+
+---@param name string
+---@return boolean
+function Server:hasPlugin(name) end
+
+---@return string[] names in the order of registration
+function Server:getPluginNames() end
+
 ---@class painda.PPServer.Constructor
 ---@overload fun(options: painda.PPServer.Options): painda.PPServer
 local PPServer = {}
