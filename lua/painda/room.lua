@@ -9,7 +9,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local hooks = require "painda.hooks"
 
-local type, error, ipairs, find = type, error, ipairs, string.find
+local type, error, ipairs, next, find = type, error, ipairs, next, string.find
 local room_fault = core.room_fault
 
 local _M = {}
@@ -30,8 +30,9 @@ function _M.names(what, given, level)
   if kind == "string" then
     return { given }
   end
-  if kind ~= "table" then
-    error(("%s takes the name of a room, or an array of names, not a %s"):format(what, kind), level + 1)
+  if kind ~= "table" or #given == 0 and next(given) ~= nil then
+    local what_it_is = kind == "table" and "a table of something else" or "a " .. kind
+    error(("%s takes the name of a room, or an array of names, not %s"):format(what, what_it_is), level + 1)
   end
   for i, name in ipairs(given) do
     if type(name) ~= "string" then
@@ -67,18 +68,13 @@ local function tell(socket, event, name)
   if socket.server._registered.hooks then
     hooks.run(socket.server, HOOKS[event], socket, name)
   end
-  local list = {}
-  local n = emitter.collect((socket._space or socket.server)._registered.events, event, list, 0)
-  for i = 1, n do
-    runtime.spawn(list[i], socket, name)
+  local events = (socket._space or socket.server)._registered.events
+  if events[event] == nil then
+    return
   end
-end
-
-local function leave_keys(socket, names, keys, count)
-  for i = 1, count do
-    if keys[i] and core.leave(socket._ref, keys[i]) then
-      tell(socket, "roomLeave", names[i])
-    end
+  local list = {}
+  for i = 1, emitter.collect(events, event, list, 0) do
+    runtime.spawn(list[i], socket, name)
   end
 end
 
@@ -98,7 +94,11 @@ function _M.join(socket, given)
     local key = space and space.key .. name or name
     local fresh, text, code = core.join(socket._ref, key, most)
     if fresh == nil then
-      leave_keys(socket, names, joined, i - 1)
+      for j = 1, i - 1 do
+        if joined[j] then
+          core.leave(socket._ref, joined[j])
+        end
+      end
       text = code == "ROOM_ERROR" and ("a client is in at most %d rooms (maxRoomsPerClient)"):format(most) or text
       return nil, text, code
     end

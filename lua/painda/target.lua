@@ -126,6 +126,26 @@ function Target:fetchSockets()
   return out
 end
 
+-- Makes each of them join a room, or several. Returns how many are in all of these now.
+function Target:socketsJoin(names)
+  names = room.names("socketsJoin", names, 2)
+  local joined = 0
+  for _, socket in ipairs(self:fetchSockets()) do
+    joined = joined + (room.join(socket, names) and 1 or 0)
+  end
+  return joined
+end
+
+-- Makes each of them leave a room, or several. Returns how many were in one.
+function Target:socketsLeave(names)
+  names = room.names("socketsLeave", names, 2)
+  local left = 0
+  for _, socket in ipairs(self:fetchSockets()) do
+    left = left + (room.leave(socket, names) and 1 or 0)
+  end
+  return left
+end
+
 -- Closes them, as client:close does. Returns how many.
 function Target:disconnectSockets(code, reason)
   local sockets = self:fetchSockets()

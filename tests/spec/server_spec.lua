@@ -33,6 +33,8 @@ describe("an option of a server", function()
     { "ackTimeout", { 0, -1, "1", {} }, { 1 } },
     { "maxPendingAcks", { 0, -1, "1" }, { 1 } },
     { "maxListeners", { 0, -1, "1" }, { 1 } },
+    { "maxRoomsPerClient", { 0, -1, "1" }, { 1 } },
+    { "maxRoomName", { 0, -1, "1", 65536 }, { 1 } },
     { "maxTags", { 0, -1, "1" }, { 1 } },
     { "logger", { 1, true, fn }, { "warn", { level = "warn" } } },
   }

@@ -36,6 +36,16 @@ function Target:send(message) end
 ---@return painda.Client[] in no order
 function Target:fetchSockets() end
 
+---Makes each of them join a room, or several.
+---@param rooms string | string[]
+---@return integer joined how many are in all of these now
+function Target:socketsJoin(rooms) end
+
+---Makes each of them leave a room, or several.
+---@param rooms string | string[]
+---@return integer left how many were in one
+function Target:socketsLeave(rooms) end
+
 ---Closes them, as `client:close` does.
 ---@param code? integer 1000, or 3000 to 4999
 ---@param reason? string at most 123 bytes
