@@ -69,6 +69,11 @@ struct pp_room *pp_room_find(const struct pp_hub *hub, const char *key, size_t l
     return pp_map_get(&hub->rooms, key, len);
 }
 
+bool pp_room_is_named(const struct pp_room *room)
+{
+    return room->key[room->key_len - 1] != '\0';
+}
+
 bool pp_room_has(const struct pp_hub *hub, const struct pp_room *room, const struct pp_member *member)
 {
     return seat_value(hub, room, member) != NULL;
@@ -82,6 +87,7 @@ static struct pp_room *find_or_make(struct pp_hub *hub, const char *key, size_t 
         *room = (struct pp_room){.key_len = (uint32_t)len};
         memcpy(room->key, key, len);
         *slot = room;
+        hub->named_rooms += pp_room_is_named(room);
     }
     return *slot;
 }
@@ -133,6 +139,7 @@ static void take_out_of_member(struct pp_hub *hub, struct pp_member *member, uin
 static void shrink_or_free(struct pp_hub *hub, struct pp_room *room)
 {
     if (room->count == 0) {
+        hub->named_rooms -= pp_room_is_named(room);
         pp_map_remove(&hub->rooms, room->key, room->key_len);
         free(room->members);
         free(room);
@@ -165,11 +172,6 @@ void pp_room_leave_all(struct pp_hub *hub, struct pp_member *member)
 {
     while (member->room_count > 0)
         leave(hub, member, member->rooms[member->room_count - 1]);
-}
-
-bool pp_room_is_named(const struct pp_room *room)
-{
-    return room->key[room->key_len - 1] != '\0';
 }
 
 uint32_t pp_room_count_named(const struct pp_member *member)

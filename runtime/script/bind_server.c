@@ -248,8 +248,9 @@ static int stats(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     const struct pp_session_stats *counted = &server->stats;
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 13);
     set_number(L, "clients", server->hub.count);
+    set_number(L, "rooms", server->hub.named_rooms);
     set_number(L, "connections", server->connections);
     set_number(L, "refused", server->refused);
     set_number(L, "messagesReceived", counted->messages_in);

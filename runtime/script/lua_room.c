@@ -3,7 +3,7 @@
  *     room_fault(name, max) → nil, or what is wrong with it
  *     join(client, key, max) → was it not in it before; nil, text, code where it can't
  *     leave(client, key) → was it in it
- *     rooms(client, prefix) → names            room_names(server, prefix) → names
+ *     rooms(client, prefix) → the names of its rooms in the namespace of that prefix, the default one where it is nil
  *     members(server, except, rooms, without) → the client objects of an audience */
 #include "script/lua_room.h"
 
@@ -119,59 +119,34 @@ void pp_lua_push_rooms(lua_State *L, const struct pp_member *member)
     }
 }
 
-/* An array of names on the stack, of the rooms of one namespace. */
-struct names {
-    lua_State *L;
-    const char *prefix; /* NULL for the default namespace */
-    size_t prefix_len;
-    int count;
-};
-
-static struct names begin_names(lua_State *L)
-{
-    struct names names = {.L = L};
-    names.prefix = lua_tolstring(L, 2, &names.prefix_len);
-    lua_newtable(L);
-    return names;
-}
-
-/* [-0, +0] Adds the name of the room, where it has one and is in the namespace. */
-static void add_name(struct names *names, const struct pp_room *room)
+/* [-0, +1 or +0] Pushes the room's name and returns true where it has one and is in the namespace of the prefix (NULL:
+ * the default one). */
+static bool push_name(lua_State *L, const struct pp_room *room, const char *prefix, size_t prefix_len)
 {
     const char *name = room->key;
     size_t len = room->key_len;
-    if (names->prefix != NULL) {
-        if (len < names->prefix_len || memcmp(name, names->prefix, names->prefix_len) != 0)
-            return;
-        name += names->prefix_len;
-        len -= names->prefix_len;
+    if (prefix != NULL) {
+        if (len < prefix_len || memcmp(name, prefix, prefix_len) != 0)
+            return false;
+        name += prefix_len;
+        len -= prefix_len;
     }
     if (len == 0 || memchr(name, '\0', len) != NULL)
-        return;
-    lua_pushlstring(names->L, name, len);
-    lua_rawseti(names->L, -2, ++names->count);
+        return false;
+    lua_pushlstring(L, name, len);
+    return true;
 }
 
 static int rooms_of(lua_State *L)
 {
     const struct pp_lua_client *client = pp_lua_client_at(L, 1);
-    struct names names = begin_names(L);
+    size_t prefix_len = 0;
+    const char *prefix = lua_tolstring(L, 2, &prefix_len);
+    int count = 0;
+    lua_newtable(L);
     for (uint32_t i = 0; i < client->member.room_count; i++)
-        add_name(&names, client->member.rooms[i]);
-    return 1;
-}
-
-static void add_entry(void *arg, const char *key, size_t len, void *value)
-{
-    (void)key, (void)len;
-    add_name(arg, value);
-}
-
-static int room_names(lua_State *L)
-{
-    struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    struct names names = begin_names(L);
-    pp_map_each(&server->hub.rooms, add_entry, &names);
+        if (push_name(L, client->member.rooms[i], prefix, prefix_len))
+            lua_rawseti(L, -2, ++count);
     return 1;
 }
 
@@ -201,8 +176,8 @@ static int members(lua_State *L)
 void pp_bind_room_functions(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"room_fault", room_fault}, {"join", join},       {"leave", leave}, {"rooms", rooms_of},
-        {"room_names", room_names}, {"members", members}, {NULL, NULL},
+        {"room_fault", room_fault}, {"join", join},       {"leave", leave},
+        {"rooms", rooms_of},        {"members", members}, {NULL, NULL},
     };
     luaL_register(L, NULL, functions);
 }

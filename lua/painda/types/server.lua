@@ -45,6 +45,7 @@
 
 ---@class painda.PPServer.Stats
 ---@field clients integer open now
+---@field rooms integer that somebody is in
 ---@field connections integer since the start
 ---@field refused integer
 ---@field messagesReceived integer

@@ -98,16 +98,17 @@ static bool room_agrees(int r)
 
 static bool agrees(void)
 {
-    size_t rooms = 0;
+    size_t rooms = 0, named = 0;
     for (int r = 0; r < ROOMS; r++) {
         if (!room_agrees(r))
             return false;
         rooms += find(r) != NULL;
+        named += find(r) != NULL && r != 0;
     }
     for (int m = 0; m < MEMBERS; m++)
         if (!member_agrees(m))
             return false;
-    return hub.rooms.count == rooms;
+    return hub.rooms.count == rooms && hub.named_rooms == named;
 }
 
 static bool step(struct pp_random *random)
