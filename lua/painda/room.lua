@@ -8,15 +8,16 @@ local runtime = require "painda.core.runtime"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local hooks = require "painda.hooks"
+local reload = require "painda.reload"
 
 local type, error, ipairs, next, find = type, error, ipairs, next, string.find
 local room_fault = core.room_fault
 
 local _M = {}
 
--- What is wrong with a name, or nil.
+-- What is wrong with a name, or nil. A server has its options once its application is loaded, and may be asked before.
 local function fault(server, name)
-  local longest = server.options.maxRoomName
+  local longest = (server.options or reload.registrations(server).options).maxRoomName
   local text = room_fault(name, longest)
   if text then
     local bound = #name > longest and (" (maxRoomName: %d bytes)"):format(longest) or ""
