@@ -27,6 +27,7 @@ local lazy = {
   every = { "painda.timer", "every" },
   state = { "painda.reload", "state" },
   testing = { "painda.testing" },
+  ppMetricsPlugin = { "painda.metrics", "plugin" },
   PPClient = { "painda.client", "PPClient" },
   PPSchemaRegistry = { "painda.schema", "PPSchemaRegistry" },
   structSerializer = { "painda.schema", "structSerializer" },

@@ -23,10 +23,11 @@ struct pp_hub {
     struct pp_member **members;
     uint32_t count, cap;
     struct pp_map by_id, by_address;
-    struct pp_map rooms;  /* key → struct pp_room */
-    struct pp_map seats;  /* room and member → the place of each in the other's array */
-    uint32_t named_rooms; /* those that are not all of a namespace */
-    uint32_t stamp;       /* of the last audience */
+    struct pp_map rooms;    /* key → struct pp_room */
+    struct pp_map seats;    /* room and member → the place of each in the other's array */
+    uint32_t named_rooms;   /* those that are not all of a namespace */
+    uint32_t stamp;         /* of the last audience */
+    uint64_t joins, leaves; /* of rooms with a name, ever */
 };
 
 /* How many members have this address. */

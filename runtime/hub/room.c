@@ -108,6 +108,7 @@ bool pp_room_join(struct pp_hub *hub, struct pp_member *member, const char *key,
     put_seat(hub, room, member, (struct seat){.in_room = room->count, .in_member = member->room_count});
     room->members[room->count++] = member;
     member->rooms[member->room_count++] = room;
+    hub->joins += pp_room_is_named(room);
     return true;
 }
 
@@ -156,6 +157,7 @@ static bool leave(struct pp_hub *hub, struct pp_member *member, struct pp_room *
     if (value == NULL)
         return false;
     struct seat seat = unpacked(value);
+    hub->leaves += pp_room_is_named(room);
     take_out_of_room(hub, room, seat.in_room);
     take_out_of_member(hub, member, seat.in_member);
     shrink_or_free(hub, room);

@@ -110,15 +110,8 @@ static bool nothing_waits(struct pp_loop *loop)
     return loop->running && pp_loop_is_quiet(loop) && uv_backend_timeout(&loop->uv) != 0;
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void do_idle_work(struct pp_loop *loop)
 {
-    struct pp_loop *loop = prepare->data;
-    pp_loop_run_tasks(loop);
-    if (loop->clock.frozen)
-        pp_loop_clock_step(loop);
-    arm_timers(loop);
-    if (loop->idle_step == NULL)
-        return;
     while (nothing_waits(loop)) {
         bool more = loop->idle_step(loop->idle_arg);
         pp_loop_run_tasks(loop);
@@ -127,6 +120,21 @@ static void on_prepare(uv_prepare_t *prepare)
         if (!more)
             break;
     }
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct pp_loop *loop = prepare->data;
+    pp_loop_run_tasks(loop);
+    if (loop->clock.frozen)
+        pp_loop_clock_step(loop);
+    arm_timers(loop);
+    if (loop->turns != NULL)
+        pp_loop_turn_ends(loop);
+    if (loop->idle_step != NULL)
+        do_idle_work(loop);
+    if (loop->turns != NULL)
+        pp_loop_turn_begins(loop);
 }
 
 static void open_timers(struct pp_loop *loop, struct pp_loop_timers *timers)

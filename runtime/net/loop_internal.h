@@ -12,6 +12,7 @@
 
 struct lws_context;
 struct pp_conn;
+struct pp_histogram;
 
 /* Timers on one clock, and what wakes the loop for them. */
 struct pp_loop_timers {
@@ -41,9 +42,11 @@ struct pp_loop {
     struct pp_turn_task *tasks, **tasks_tail;
     bool (*idle_step)(void *arg);
     void *idle_arg;
-    struct pp_conn *closing; /* those that no owner knows of any more: net/conn.c */
-    struct lws_context *lws; /* made on first use: net/lws.h */
-    int parked_fd;           /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
+    struct pp_histogram *turns;       /* how long they are; NULL: nobody asks. net/loop_delay.c */
+    uint64_t turn_began, idle_before; /* ns; the time that libuv had waited by then */
+    struct pp_conn *closing;          /* those that no owner knows of any more: net/conn.c */
+    struct lws_context *lws;          /* made on first use: net/lws.h */
+    int parked_fd;                    /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
     bool running;
     unsigned char rx[PP_LOOP_BUFFER]; /* what a readable connection reads into */
     unsigned char tx[PP_LOOP_BUFFER]; /* where small packets are gathered for one write */
@@ -60,6 +63,10 @@ bool pp_loop_is_quiet(struct pp_loop *loop);
 
 /* Runs what is queued for the end of the turn. */
 void pp_loop_run_tasks(struct pp_loop *loop);
+
+/* Around what is no part of a turn, where turns are measured. */
+void pp_loop_turn_ends(struct pp_loop *loop);
+void pp_loop_turn_begins(struct pp_loop *loop);
 
 /* One step of a frozen clock, after the tasks of a turn. */
 void pp_loop_clock_step(struct pp_loop *loop);

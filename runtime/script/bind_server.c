@@ -232,6 +232,7 @@ static int collect(lua_State *L)
     free_strings(server->allowed_origins);
     free_strings(server->trusted_proxies);
     pp_compressor_delete(server->compressor);
+    free(server->handler_time);
     pp_hub_destroy(&server->hub);
     return 0;
 }
@@ -248,9 +249,11 @@ static int stats(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     const struct pp_session_stats *counted = &server->stats;
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 16);
     set_number(L, "clients", server->hub.count);
     set_number(L, "rooms", server->hub.named_rooms);
+    set_number(L, "roomJoins", server->hub.joins);
+    set_number(L, "roomLeaves", server->hub.leaves);
     set_number(L, "connections", server->connections);
     set_number(L, "refused", server->refused);
     set_number(L, "messagesReceived", counted->messages_in);
@@ -335,6 +338,7 @@ int pp_bind_server(lua_State *L)
     pp_bind_client_functions(L);
     pp_bind_send_functions(L);
     pp_bind_publish(L);
+    pp_bind_metrics(L);
     pp_bind_room_functions(L);
     return 1;
 }

@@ -1,4 +1,6 @@
 /* Clients: from an accepted connection to the callbacks of lua/painda/dispatch.lua. */
+#include "base/clock.h"
+#include "base/histogram.h"
 #include "net/handshake.h"
 #include "net/listener.h"
 #include "script/call.h"
@@ -57,7 +59,11 @@ static void run_message(lua_State *task, struct pp_lua_client *client, const str
     enum pp_lua_hint *outer_hint = current_hint;
     pp_lua_current_message = message;
     current_hint = hint;
-    pp_call_run(client->server->vm, task, 6, "message");
+    struct pp_lua_server *server = client->server;
+    uint64_t began = server->measures ? pp_clock_ns() : 0;
+    pp_call_run(server->vm, task, 6, "message");
+    if (began > 0 && !message->control)
+        pp_histogram_add(server->handler_time, pp_clock_ns() - began);
     pp_lua_current_message = outer;
     current_hint = outer_hint;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct pp_compressor;
+struct pp_histogram;
 struct pp_listener;
 
 /* The functions of lua/painda/dispatch.lua that C calls. */
@@ -26,11 +27,13 @@ struct pp_lua_server {
     char **trusted_proxies; /* NULL-terminated; NULL: none */
     uint32_t max_per_address;
     uint64_t connections, refused;
-    int callbacks[PP_CALLBACKS]; /* references to functions */
-    int object;                  /* reference to the Lua server object, given to the callbacks */
-    int self;                    /* reference to this userdata while it is open or has clients */
-    int listener, registry;      /* references to their userdata */
-    struct pp_listener *port;    /* NULL once it stopped listening */
+    struct pp_histogram *handler_time; /* of message handlers until they end or wait; NULL: never asked for */
+    bool measures;                     /* it is asked for now */
+    int callbacks[PP_CALLBACKS];       /* references to functions */
+    int object;                        /* reference to the Lua server object, given to the callbacks */
+    int self;                          /* reference to this userdata while it is open or has clients */
+    int listener, registry;            /* references to their userdata */
+    struct pp_listener *port;          /* NULL once it stopped listening */
     bool closing;
 };
 
@@ -65,5 +68,6 @@ void pp_lua_server_unused(struct pp_lua_server *server);
 void pp_bind_client_functions(lua_State *L);
 void pp_bind_send_functions(lua_State *L);
 void pp_bind_publish(lua_State *L);
+void pp_bind_metrics(lua_State *L);
 
 #endif

@@ -123,6 +123,14 @@ describe("annotations", function()
     assert.same(sorted(names), sorted(fields "painda.PluginHooks"))
   end)
 
+  it("have every method and number of the metrics plugin", function()
+    local one = painda.PPServer { port = 0 }
+    local api = one:register(painda.ppMetricsPlugin):getPlugin "pp-metrics"
+    one:close()
+    assert_same_names("painda.Metrics", methods_of(api))
+    assert.same(sorted(api:snapshot()), sorted(fields "painda.Metrics.Snapshot"))
+  end)
+
   it("have every method and option of presence", function()
     assert_same_names("painda.Presence", methods_of(server.presence))
     assert.same(sorted(require("painda.presence").OPTIONS), sorted(fields "painda.Presence.Options"))

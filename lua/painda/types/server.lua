@@ -45,7 +45,9 @@
 
 ---@class painda.PPServer.Stats
 ---@field clients integer open now
----@field rooms integer that somebody is in
+---@field rooms integer that somebody is in, in all namespaces
+---@field roomJoins integer since the start
+---@field roomLeaves integer since the start, with those of clients that went
 ---@field connections integer since the start
 ---@field refused integer
 ---@field messagesReceived integer
