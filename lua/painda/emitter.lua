@@ -1,7 +1,10 @@
 -- Listener tables. A name leads to a function, or to a list of {fn, once} that is never changed in place, so it can
 -- be walked while listeners come and go.
 
+local runtime = require "painda.core.runtime"
+
 local type, ipairs, error, tostring = type, ipairs, error, tostring
+local spawn = runtime.spawn
 
 local _M = {}
 
@@ -84,6 +87,18 @@ function _M.collect(listeners, name, out, n)
     end
   end
   return n
+end
+
+-- Calls the listeners of a name, each but the last on a task of its own.
+function _M.run_each(listeners, name, ...)
+  local list = {}
+  local n = _M.collect(listeners, name, list, 0)
+  for i = 1, n - 1 do
+    spawn(list[i], ...)
+  end
+  if n > 0 then
+    list[n](...)
+  end
 end
 
 function _M.count(listeners)

@@ -232,6 +232,7 @@ local function put_in(server, plugins, name, entry, asked, given)
     all[hook] = all[hook] or {}
     all[hook][#all[hook] + 1] = { plugin = name, fn = fn }
     registrations.hooks = all
+    registrations.gate = registrations.gate or hook == "onMessage"
     hooks.sending = hooks.sending or hook == "onSend"
   end
 end

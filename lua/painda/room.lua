@@ -65,7 +65,7 @@ end
 local HOOKS = { roomJoin = "onRoomJoin", roomLeave = "onRoomLeave" }
 
 -- Tells the plugins, and the listeners of a namespace or of the server, that the socket joined or left a room.
-local function tell(socket, event, name)
+function _M.tell(socket, event, name)
   if socket.server._registered.hooks then
     hooks.run(socket.server, HOOKS[event], socket, name)
   end
@@ -107,7 +107,7 @@ function _M.join(socket, given)
   end
   for i, name in ipairs(names) do
     if joined[i] then
-      tell(socket, "roomJoin", name)
+      _M.tell(socket, "roomJoin", name)
     end
   end
   return true
@@ -120,7 +120,7 @@ function _M.leave(socket, given)
   for _, name in ipairs(names) do
     if core.leave(socket._ref, space and space.key .. name or name) then
       any = true
-      tell(socket, "roomLeave", name)
+      _M.tell(socket, "roomLeave", name)
     end
   end
   return any
@@ -131,17 +131,25 @@ function _M.rooms(socket)
   return core.rooms(socket._ref, socket._space and socket._space.key)
 end
 
--- A client of the default namespace is gone, and has left the rooms of these keys. Its handlers still read them.
-function _M.gone(socket, keys)
-  local names = {}
+-- Of these keys the names of the rooms of a space.
+function _M.within(space, keys)
+  local names, prefix = {}, space and space.key
   for _, key in ipairs(keys) do
-    if not find(key, "\0", 1, true) then
-      names[#names + 1] = key
+    if not prefix then
+      names[#names + 1] = not find(key, "\0", 1, true) and key or nil
+    elseif #key > #prefix and key:sub(1, #prefix) == prefix then
+      names[#names + 1] = key:sub(#prefix + 1)
     end
   end
+  return names
+end
+
+-- A client of the default namespace is gone, and has left the rooms of these keys. Its handlers still read them.
+function _M.gone(socket, keys)
+  local names = _M.within(nil, keys)
   socket.rooms = names
   for _, name in ipairs(names) do
-    tell(socket, "roomLeave", name)
+    _M.tell(socket, "roomLeave", name)
   end
 end
 

@@ -7,7 +7,10 @@ local dispatch = require "painda.dispatch"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local hooks = require "painda.hooks"
+local life = require "painda.life"
 local log = require "painda.log"
+local middleware = require "painda.middleware"
+local namespaces = require "painda.namespace"
 local options = require "painda.options"
 local plugin = require "painda.plugin"
 local presence = require "painda.presence"
@@ -63,6 +66,8 @@ local OPTIONS = {
   maxRoomsPerClient = { type = "integer", min = 1, max = 1000000, default = 128 },
   maxRoomName = { type = "integer", min = 1, max = 65535, default = 255 },
   maxTags = { type = "integer", min = 1, max = 1000000, default = 64 },
+  middlewareTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
+  maxPendingMessages = { type = "integer", min = 1, max = 1000000, default = 1024 },
   presence = { type = "table" },
   logger = { type = { "table", "string" } },
 }
@@ -164,14 +169,27 @@ end
 
 -- --- generations ---
 
+-- What a generation registers for a server. `gate` is set where something is asked before a message's handlers are
+-- called: message middleware, or a plugin's onMessage. `hooks` are the plugins' (painda.hooks).
 local function fresh()
-  return { types = {}, events = {}, any = nil, options = nil }
+  return {
+    types = {},
+    events = {},
+    namespaces = {},
+    any = nil,
+    use = nil,
+    use_message = nil,
+    hooks = nil,
+    gate = false,
+    options = nil,
+  }
 end
 
 -- Puts a generation's registrations into force: one assignment, then the options and the open clients.
 local function apply(server, registrations)
   local first = server._registered == nil
   server._registered = registrations
+  namespaces.apply(server)
   if registrations.options then
     server.options = registrations.options
     core.configure(server._core, flat(server, registrations.options))
@@ -183,9 +201,9 @@ local function apply(server, registrations)
   end
   if not first then
     for _, client in ipairs(server:getClients()) do
-      dispatch.reopened(client)
+      life.reopened(client)
     end
-    dispatch.fire(server, "reload", reload.current.number)
+    life.fire(server, "reload", reload.current.number)
   end
 end
 
@@ -198,6 +216,7 @@ local function new_server(listener, owns_listener)
     _listener = listener,
     _owns_listener = owns_listener,
     _core = core.new(dispatch.callbacks),
+    _namespaces = {}, -- by name, of every generation
     startedAt = runtime.now(),
   }, Server)
   server.port = listener:port()
@@ -354,6 +373,30 @@ function Server:getPluginNames()
   return plugin.names(self)
 end
 
+-- --- middleware and namespaces ---
+
+-- Asks fn(socket, next) before a client is let in.
+function Server:use(fn)
+  middleware.check("server:use", fn)
+  local registrations = reload.registrations(self)
+  registrations.use = middleware.added(registrations.use, "connection middleware", fn)
+  return self
+end
+
+-- Asks fn(socket, message, next) before a message is handled, in any namespace.
+function Server:useMessage(fn)
+  middleware.check("server:useMessage", fn)
+  local registrations = reload.registrations(self)
+  registrations.use_message = middleware.added(registrations.use_message, "message middleware", fn)
+  registrations.gate = true
+  return self
+end
+
+-- The namespace of that name, with its own handlers, middleware and clients; "/" is the server itself.
+function Server:of(name)
+  return namespaces.of(self, name)
+end
+
 -- --- sending ---
 
 local function send_out(self, mtype, payload, is_volatile, ref)
@@ -420,7 +463,7 @@ function Server:getClients()
   local found = core.clients(self._core)
   local out = {}
   for _, client in ipairs(found) do
-    if type(client) == "table" then
+    if type(client) == "table" and not client._pending then
       out[#out + 1] = client
     end
   end
@@ -433,7 +476,7 @@ function Server:getClient(id)
     error(("server:getClient takes an id, a string, not a %s"):format(type(id)), 2)
   end
   local client = core.by_id(self._core, id)
-  return type(client) == "table" and client or nil
+  return type(client) == "table" and not client._pending and client or nil
 end
 
 -- The open clients that have the tag, with that value where one is given.
@@ -500,7 +543,7 @@ local function finish(self)
     return
   end
   self.closed = true
-  dispatch.fire(self, "close")
+  life.fire(self, "close")
   if self._owns_listener then
     self._listener:close()
   end

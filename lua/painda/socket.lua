@@ -98,6 +98,10 @@ function _M.new(server, ref, id, address)
     _ref = ref,
     _on = EMPTY, -- message type → listener
     _events = EMPTY, -- "message", "disconnect", "error" → listener
+    _any = false,
+    _acks = false,
+    _spaces = false, -- its sockets in namespaces, by name
+    _pending = false, -- middleware has not let it in yet
   }, metatable)
 end
 
@@ -157,7 +161,7 @@ function Socket:offAny(fn)
   if self._any then
     emitter.remove(self._any, "*", fn)
     if not next(self._any) then
-      self._any = nil
+      self._any = false
     end
   end
   return self
@@ -195,6 +199,8 @@ local function ask(self, mtype, payload, callback, timeout, ns)
   end
   return sent, text, code
 end
+
+_M.ask, _M.result = ask, result -- for the sockets of namespaces
 
 -- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
 function Socket:emit(mtype, payload, callback)

@@ -27,7 +27,7 @@ static inline void meet(const struct walk *walk, struct pp_member *member)
     if (member->stamp == walk->stamp)
         return;
     member->stamp = walk->stamp;
-    if (walk->visit != NULL)
+    if (walk->visit != NULL && !pp_session_is_outside(member->session))
         walk->visit(walk->arg, member);
 }
 

@@ -1,4 +1,5 @@
-/* Some of a hub's members: those of several rooms together, without those of others. Each is met once. */
+/* Some of a hub's members: those of several rooms together, without those of others. Each is met once; who
+ * was not let in yet is not met. */
 #ifndef PP_HUB_AUDIENCE_H
 #define PP_HUB_AUDIENCE_H
 

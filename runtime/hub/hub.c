@@ -55,7 +55,7 @@ uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const str
     uint32_t sent = 0;
     /* A send tells of backpressure at once, but members only leave at the end of a turn: the array stays as it is. */
     for (uint32_t i = 0; i < hub->count; i++)
-        if (hub->members[i] != except)
+        if (hub->members[i] != except && !pp_session_is_outside(hub->members[i]->session))
             sent += pp_session_send(hub->members[i]->session, out, is_volatile);
     return sent;
 }

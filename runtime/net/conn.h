@@ -58,8 +58,8 @@ void pp_conn_close(struct pp_conn *conn, uint16_t code, const char *reason);
 void pp_conn_abort(struct pp_conn *conn, uint16_t code, const char *reason);
 
 /* Stops reading behind the message that is being told: what has come stays in the buffers here and in the system's, and
- * so holds the peer back. A peer that hangs up is noticed all the same, one that is lost is not: it can't answer a ping.
- * Resuming takes effect at the end of the turn. Closing resumes too, for the peer's close frame. */
+ * so holds the peer back. A peer that hangs up is noticed all the same, one that is lost is not: it can't answer a
+ * ping. Resuming takes effect at the end of the turn. Closing resumes too, for the peer's close frame. */
 void pp_conn_pause(struct pp_conn *conn);
 void pp_conn_resume(struct pp_conn *conn);
 bool pp_conn_is_paused(const struct pp_conn *conn);

@@ -1,7 +1,7 @@
 /* painda.core.runtime: what the Lua side needs of the process and its loop.
  *
  *     log(level, text [, fields])        set_log_level(name), set_log_format(name) → boolean
- *     spawn(fn, …)                       wait() → what wake passes        wake(thread, …)
+ *     spawn(fn, …), handle(fn, …)        wait() → what wake passes        wake(thread, …)
  *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
  *     now() → ms, wall() → since 1970    stats() → table                  stop([exit code])
  *     closing() → connections, of them unwritten
@@ -73,7 +73,7 @@ static int set_log_format(lua_State *L)
     return 1;
 }
 
-static int spawn(lua_State *L)
+static int spawn_as(lua_State *L, const char *what)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     int count = lua_gettop(L);
@@ -81,8 +81,19 @@ static int spawn(lua_State *L)
     lua_State *task = pp_call_begin(vm);
     luaL_checkstack(task, count, "too many arguments");
     lua_xmove(L, task, count);
-    pp_call_run(vm, task, count - 1, "task");
+    pp_call_run(vm, task, count - 1, what);
     return 0;
+}
+
+static int spawn(lua_State *L)
+{
+    return spawn_as(L, "task");
+}
+
+/* A task that handles a message: a shutdown waits for it. */
+static int handle(lua_State *L)
+{
+    return spawn_as(L, "message");
 }
 
 static int wait(lua_State *L)
@@ -179,6 +190,7 @@ int pp_bind_runtime(lua_State *L)
         {"set_log_level", set_log_level},
         {"set_log_format", set_log_format},
         {"spawn", spawn},
+        {"handle", handle},
         {"wait", wait},
         {"wake", wake},
         {"now", now},

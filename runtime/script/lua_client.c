@@ -293,11 +293,16 @@ static int close_client(lua_State *L)
     return 0;
 }
 
-/* hold(client): its messages wait, but for the protocol's own, until accept(client). */
+/* hold(client, outside): its messages wait, but for the protocol's own, until accept(client). `outside`: it was never
+ * let in, so nothing that is said to all is said to it. */
 static int hold(lua_State *L)
 {
     struct pp_lua_client *client = pp_lua_client_at(L, 1);
-    if (client->member.session != NULL)
+    if (client->member.session == NULL)
+        return 0;
+    if (lua_toboolean(L, 2))
+        pp_session_keep_out(client->member.session);
+    else
         pp_session_hold(client->member.session);
     return 0;
 }

@@ -111,6 +111,10 @@ void pp_session_malformed(struct pp_session *session, const char *code, const ch
  * send ahead is bounded by one message and the connection's buffers. Messages of the protocol before it pass. */
 void pp_session_hold(struct pp_session *session);
 
+/* The same for a client that was never let in: it is also no part of any audience. */
+void pp_session_keep_out(struct pp_session *session);
+bool pp_session_is_outside(const struct pp_session *session);
+
 /* What has waited is told at the end of the turn, in order. Does nothing where nothing is held. */
 void pp_session_accept(struct pp_session *session);
 

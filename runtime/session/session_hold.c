@@ -72,8 +72,20 @@ void pp_session_hold(struct pp_session *session)
     session->held = true;
 }
 
+void pp_session_keep_out(struct pp_session *session)
+{
+    session->held = true;
+    session->outside = true;
+}
+
+bool pp_session_is_outside(const struct pp_session *session)
+{
+    return session->outside;
+}
+
 void pp_session_accept(struct pp_session *session)
 {
     session->held = false;
+    session->outside = false;
     pp_conn_resume(session->conn);
 }

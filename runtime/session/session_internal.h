@@ -23,6 +23,7 @@ struct pp_session {
     bool text;          /* the peer's last message was text, so it is answered in text */
     bool batch;         /* it takes several frames in one message */
     bool held;          /* the application's messages wait */
+    bool outside;       /* it was never let in */
     struct pp_buf kept; /* the message that reading stopped at, as it came: empty where it did not */
     char id[PP_UUID_SIZE];
 };

@@ -36,6 +36,8 @@ describe("an option of a server", function()
     { "maxRoomsPerClient", { 0, -1, "1" }, { 1 } },
     { "maxRoomName", { 0, -1, "1", 65536 }, { 1 } },
     { "maxTags", { 0, -1, "1" }, { 1 } },
+    { "middlewareTimeout", { 0, -1, "1" }, { 1 } },
+    { "maxPendingMessages", { 0, -1, "1" }, { 1 } },
     { "logger", { 1, true, fn }, { "warn", { level = "warn" } } },
   }
 

@@ -142,6 +142,14 @@ describe("annotations", function()
     assert_same_names("painda.Client.Timed", methods_of(client:timeout(1)))
   end)
 
+  it("have every method of a namespace and of the sockets in it", function()
+    local namespace_socket = require "painda.namespace_socket"
+    assert_same_names("painda.Namespace", require("painda.namespace").Namespace)
+    assert_same_names("painda.NamespaceSocket", namespace_socket.NamespaceSocket)
+    local inside = namespace_socket.new(client, server:of "/annotated")
+    assert_same_names("painda.NamespaceSocket.Timed", methods_of(inside:timeout(1)))
+  end)
+
   it("have every method of a PPClient and of what it hands out", function()
     local own = methods_of(peer)
     assert_same_names("painda.PPClient", own)

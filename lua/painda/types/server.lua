@@ -29,6 +29,8 @@
 ---@field maxRoomsPerClient? integer default 128
 ---@field maxRoomName? integer bytes, default 255
 ---@field maxTags? integer of one client, default 64
+---@field middlewareTimeout? integer ms that each middleware has to call next, default 10000
+---@field maxPendingMessages? integer of one client that wait to be let into a namespace, or in middleware; default 1024
 ---@field presence? painda.Presence.Options
 ---@field logger? painda.LogLevel | { level?: painda.LogLevel }
 
@@ -111,6 +113,21 @@ function Server:onAny(fn) end
 ---@param fn? fun(...)
 ---@return self
 function Server:offAny(fn) end
+
+---Is asked before a client is let in; may wait. Its messages wait meanwhile, and nobody else's.
+---@param fn fun(socket: painda.Client, next: painda.Next)
+---@return self
+function Server:use(fn) end
+
+---Is asked before a message is handled, in any namespace; may wait.
+---@param fn fun(socket: painda.Client, message: painda.Message, next: painda.Next)
+---@return self
+function Server:useMessage(fn) end
+
+---The namespace of that name; "/" is the server itself.
+---@param name string begins with a slash
+---@return painda.Namespace
+function Server:of(name) end
 
 ---Sends a message to every client.
 ---@param type string

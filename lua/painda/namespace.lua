@@ -1,0 +1,402 @@
+-- Namespaces: handlers, middleware and clients of their own over the same connection. A client joins one with its first
+-- message to it.
+--
+--   registrations.namespaces[name] = { types, events, any, use, use_message }     of one generation
+--   client._spaces[name]           = the client's socket in it, also while it waits to be let in
+
+local core = require "painda.core.server"
+local json = require "painda.core.json"
+local runtime = require "painda.core.runtime"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+local faults = require "painda.faults"
+local handlers = require "painda.handlers"
+local middleware = require "painda.middleware"
+local namespace_socket = require "painda.namespace_socket"
+local reload = require "painda.reload"
+local room = require "painda.room"
+local sockets = require "painda.socket"
+local target = require "painda.target"
+
+local setmetatable, type, error, next, pcall = setmetatable, type, error, next, pcall
+local send_control = core.send_control
+local run_each, spawn, gather = emitter.run_each, runtime.spawn, handlers.gather
+local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
+
+local Namespace = {}
+Namespace.__index = Namespace
+Namespace.__name = "painda.Namespace"
+
+function Namespace:__tostring()
+  return "namespace " .. self.name
+end
+
+local OWN_EVENTS = { connection = true, disconnection = true, error = true, roomJoin = true, roomLeave = true }
+local NOTHING = { types = {}, events = {} } -- of a namespace that the running generation does not have
+
+local _M = { Namespace = Namespace }
+
+-- --- making one ---
+
+local function check_name(name)
+  if type(name) ~= "string" then
+    error(("server:of takes the name of a namespace, a string, not a %s"):format(type(name)), 3)
+  end
+  if name:sub(1, 1) ~= "/" then
+    error(('the name of a namespace begins with a slash: "/admin", not %q'):format(name:sub(1, 64)), 3)
+  end
+  if #name > 255 then
+    error(("the name of a namespace has at most 255 bytes, not %d"):format(#name), 3)
+  end
+  if name:find "%c" or not pcall(json.encode, name) then
+    error(("the name of a namespace is UTF-8 text without control characters, not %q"):format(name), 3)
+  end
+end
+
+-- The table of this generation for the namespace.
+local function registrations_of(self)
+  local spaces = reload.registrations(self.server).namespaces
+  local space = spaces[self.name]
+  if not space then
+    space = { types = {}, events = {} }
+    spaces[self.name] = space
+  end
+  return space
+end
+
+-- The namespace of that name; "/" is the server itself.
+function _M.of(server, name)
+  check_name(name)
+  if name == "/" then
+    return server
+  end
+  local namespace = server._namespaces[name]
+  if not namespace then
+    namespace = setmetatable({
+      name = name,
+      server = server,
+      key = name .. "\0", -- the room of all who are in it: painda.target, painda.room
+      socket_of = function(client)
+        return client._spaces and client._spaces[name]
+      end,
+      _registered = NOTHING,
+    }, Namespace)
+    server._namespaces[name] = namespace
+  end
+  registrations_of(namespace)
+  if not reload.is_loading() then
+    _M.apply(server)
+  end
+  return namespace
+end
+
+-- A generation's registrations of the server are in force.
+function _M.apply(server)
+  for name, namespace in next, server._namespaces do
+    namespace._registered = server._registered.namespaces[name] or NOTHING
+  end
+end
+
+-- --- listeners ---
+
+local function place(self, name)
+  local space = registrations_of(self)
+  return OWN_EVENTS[name] and space.events or space.types
+end
+
+-- Listens to connection, fn(socket), disconnection, fn(socket, reason, code), or error, fn(err, socket, type); or to a
+-- message type: fn(msg, ack, socket).
+function Namespace:on(name, fn)
+  emitter.check("namespace:on", name, fn)
+  emitter.add(place(self, name), name, fn)
+  return self
+end
+
+-- The same, for the next time only.
+function Namespace:once(name, fn)
+  emitter.check("namespace:once", name, fn)
+  emitter.add(place(self, name), name, fn, true)
+  return self
+end
+
+-- Stops listening: one function, or every listener of that name.
+function Namespace:off(name, fn)
+  emitter.remove(place(self, name), name, fn)
+  return self
+end
+
+-- Hears every message: fn(msg, ack, socket).
+function Namespace:onAny(fn)
+  emitter.check("namespace:onAny", "*", fn)
+  local space = registrations_of(self)
+  space.any = space.any or {}
+  emitter.add(space.any, "*", fn)
+  return self
+end
+
+function Namespace:offAny(fn)
+  local space = registrations_of(self)
+  if space.any then
+    emitter.remove(space.any, "*", fn)
+  end
+  return self
+end
+
+-- Asks fn(socket, next) before a client is let into the namespace.
+function Namespace:use(fn)
+  middleware.check("namespace:use", fn)
+  local space = registrations_of(self)
+  space.use = middleware.added(space.use, "connection middleware of " .. self.name, fn)
+  return self
+end
+
+-- Asks fn(socket, message, next) before a message is handled.
+function Namespace:useMessage(fn)
+  middleware.check("namespace:useMessage", fn)
+  local space = registrations_of(self)
+  space.use_message = middleware.added(space.use_message, "message middleware of " .. self.name, fn)
+  return self
+end
+
+-- --- sending ---
+
+local function send_to_all(self, message, except, is_volatile)
+  local kind = type(message)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("namespace:broadcast takes a message {type = …, payload = …}, not a %s"):format(kind), 3)
+  end
+  if type(except) == "string" then
+    except = self.server:getClient(except)
+  end
+  local everybody = target.new(self.server, self, except)
+  return (is_volatile and everybody:volatile() or everybody):send(message)
+end
+
+-- Sends a message to every client in the namespace but `except` (a socket, a client or an id). Returns to how many.
+function Namespace:broadcast(message, except)
+  return send_to_all(self, message, except)
+end
+
+-- The same, left out for clients that are behind.
+function Namespace:broadcastVolatile(message, except)
+  return send_to_all(self, message, except, true)
+end
+
+-- Sends a message to every client in the namespace: namespace:emit(type, payload).
+function Namespace:emit(mtype, payload)
+  return target.new(self.server, self):emit(mtype, payload)
+end
+
+-- namespace:to(room):emit(type, payload): who is in that room of the namespace, or in one of an array of rooms.
+function Namespace:to(names)
+  return (target.to(target.new(self.server, self), names, 2))
+end
+
+Namespace.in_ = Namespace.to
+
+-- namespace:except(room):emit(type, payload): everybody in the namespace who is not in that room.
+function Namespace:except(names)
+  return (target.except(target.new(self.server, self), names, 2))
+end
+
+-- The sockets in the namespace, in no order.
+function Namespace:getClients()
+  return target.new(self.server, self):fetchSockets()
+end
+
+-- --- telling a client that it can't ---
+
+function _M.unknown(name)
+  local text = #name <= 255 and "unknown namespace " .. name or "unknown namespace, of a name that is too long"
+  return Error.new(text, "NAMESPACE_ERROR")
+end
+
+-- Sends `__pp_error` for a refused message or client, in the namespace that it is about.
+function _M.tell(client, err, ns)
+  local code = err.code == "NAMESPACE_ERROR" and err.code or "MIDDLEWARE_ERROR"
+  send_control(client._ref, "__pp_error", { code = code, message = err.message }, ns)
+end
+
+-- --- handlers ---
+
+local arguments = {
+  socket = function(_, message, answer)
+    return message, answer
+  end,
+  server = function(socket, message, answer)
+    return message, answer, socket
+  end,
+}
+
+-- Gives a message to: onAny of the namespace, onAny and "message" of the socket, its type on both.
+local function call_handlers(socket, mtype, ack_id, message)
+  local space = socket.namespace._registered
+  if socket.closed then
+    return
+  end
+  local list, kinds, n = {}, {}, 0
+  if space.any then
+    n = gather(list, kinds, n, space.any, "*", "server")
+  end
+  if socket._any then
+    n = gather(list, kinds, n, socket._any, "*", "socket")
+  end
+  n = gather(list, kinds, n, socket._events, "message", "socket")
+  if not EVENTS[mtype] then
+    n = gather(list, kinds, n, socket._on, mtype, "socket")
+  end
+  n = gather(list, kinds, n, space.types, mtype, "server")
+  local answer = handlers.ack_for(socket, ack_id)
+  for i = 1, n do
+    handlers.run(socket, mtype, ack_id, list[i], arguments[kinds[i]](socket, message, answer))
+  end
+end
+
+-- A message of a client that is in the namespace.
+local function pass(socket, mtype, ack_id, message)
+  local space = socket.namespace._registered
+  if not space.use_message then
+    call_handlers(socket, mtype, ack_id, message)
+    return
+  end
+  middleware.run(space.use_message, socket, message, ack_id, function(err)
+    if err then
+      _M.tell(socket, err, socket._ns)
+      faults.reject(socket, ack_id, err)
+    else
+      call_handlers(socket, message.type, ack_id, message)
+    end
+  end)
+end
+
+-- --- joining ---
+
+local function refuse(socket, err)
+  local waiting = socket._waiting or EMPTY
+  socket.closed, socket._waiting = true, false
+  socket.client._spaces[socket._ns] = nil
+  _M.tell(socket, err, socket._ns)
+  for i = 1, #waiting do
+    faults.reject(socket, waiting[i][2], err)
+  end
+end
+
+local function let_in(socket, err)
+  local client, name = socket.client, socket._ns
+  if client.closed or socket.closed then
+    return
+  end
+  local space = socket.server._registered.namespaces[name]
+  if err or not space then
+    return refuse(socket, err or _M.unknown(name))
+  end
+  local waiting = socket._waiting
+  socket._waiting = false
+  core.join(client._ref, socket.namespace.key)
+  socket._in = true
+  spawn(run_each, space.events, "connection", socket)
+  for i = 1, #waiting do
+    local message = waiting[i]
+    pass(socket, message[1], message[2], message[3])
+  end
+end
+
+local function join(client, name)
+  local namespace = client.server._namespaces[name]
+  local socket = namespace_socket.new(client, namespace)
+  socket._waiting = {}
+  client._spaces = client._spaces or {}
+  client._spaces[name] = socket
+  return socket
+end
+
+local function wait(socket, mtype, ack_id, message)
+  local waiting, limit = socket._waiting, socket.server.options.maxPendingMessages
+  if #waiting >= limit then
+    local text = ("more than %d messages wait to be let into %s (maxPendingMessages)"):format(limit, socket._ns)
+    local err = Error.new(text, "MIDDLEWARE_ERROR")
+    _M.tell(socket, err, socket._ns)
+    faults.reject(socket, ack_id, err)
+    return
+  end
+  waiting[#waiting + 1] = { mtype, ack_id, message }
+end
+
+-- A message to the namespace `name`, which exists: its client joins with the first.
+function _M.receive(client, name, mtype, ack_id, message)
+  local socket = client._spaces and client._spaces[name]
+  if socket and not socket._waiting then
+    pass(socket, mtype, ack_id, message)
+    return
+  end
+  if socket then
+    wait(socket, mtype, ack_id, message)
+    return
+  end
+  socket = join(client, name)
+  wait(socket, mtype, ack_id, message)
+  local list = client.server._registered.namespaces[name].use
+  if not list then
+    let_in(socket)
+    return
+  end
+  middleware.run(list, socket, nil, nil, function(err)
+    let_in(socket, err)
+  end)
+end
+
+-- --- leaving ---
+
+-- `rooms` are the names of those that it was in.
+local function left(socket, rooms, reason, code)
+  local was_in = socket._in
+  socket.closed, socket._waiting, socket._in = true, false, false
+  if not was_in then
+    return
+  end
+  socket.rooms = rooms
+  for i = 1, #rooms do
+    room.tell(socket, "roomLeave", rooms[i])
+  end
+  spawn(run_each, socket._events, "disconnect", reason, code)
+  spawn(run_each, socket.namespace._registered.events, "disconnection", socket, reason, code)
+  socket._on, socket._events, socket._any = EMPTY, EMPTY, false
+end
+
+-- The socket leaves, with its rooms; the client stays.
+function Namespace:_leave(socket, reason, code)
+  if socket.closed then
+    return
+  end
+  local rooms = room.rooms(socket)
+  for i = 1, #rooms do
+    core.leave(socket._ref, self.key .. rooms[i])
+  end
+  core.leave(socket._ref, self.key)
+  socket.client._spaces[self.name] = nil
+  left(socket, rooms, reason, code)
+end
+
+-- The client is gone, and has left the rooms of these keys (may be nil).
+function _M.left_all(client, keys, reason, code)
+  for _, socket in next, client._spaces or EMPTY do
+    left(socket, room.within(socket.namespace, keys or EMPTY), reason, code)
+  end
+  client._spaces = false
+end
+
+-- A new generation serves: who is in a namespace that it has stays, and is told to its connection handlers.
+function _M.reopened(client)
+  for name, socket in next, client._spaces or EMPTY do
+    local space = client.server._registered.namespaces[name]
+    socket._on, socket._events, socket._any = EMPTY, EMPTY, false
+    if not space then
+      socket.namespace:_leave(socket, "forced server disconnect", 1000)
+    elseif not socket._waiting then
+      socket.reloaded = true
+      spawn(run_each, space.events, "connection", socket)
+    end
+  end
+end
+
+return _M

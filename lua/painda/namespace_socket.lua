@@ -1,0 +1,157 @@
+-- A client in a namespace: what the handlers of that namespace are given.
+
+local core = require "painda.core.server"
+local ack = require "painda.ack"
+local hooks = require "painda.hooks"
+local room = require "painda.room"
+local sockets = require "painda.socket"
+local target = require "painda.target"
+
+local setmetatable, rawget, type, error, tostring = setmetatable, rawget, type, error, tostring
+local send = core.send
+local Socket, ask, result = sockets.Socket, sockets.ask, sockets.result
+local EMPTY = sockets.EMPTY
+
+-- Listening is the same as on a client; its handlers are given fn(msg, ack).
+local NamespaceSocket = {
+  on = Socket.on,
+  once = Socket.once,
+  off = Socket.off,
+  onAny = Socket.onAny,
+  offAny = Socket.offAny,
+  sendAck = Socket.sendAck,
+  -- Rooms, of the namespace.
+  join = room.join,
+  leave = room.leave,
+  to = Socket.to,
+  in_ = Socket.to,
+  except = Socket.except,
+}
+
+-- Fields that are made when they are read. `broadcast` is every other client in the namespace.
+local GETTERS = { rooms = room.rooms }
+
+function GETTERS.broadcast(self)
+  return target.new(self.server, self._space, self)
+end
+
+local metatable = { __name = "painda.NamespaceSocket" }
+
+-- What was stored in the client's own fields, such as `userContext`, is seen here too.
+function metatable:__index(name)
+  local method = NamespaceSocket[name]
+  local getter = GETTERS[name]
+  if getter then
+    return getter(self)
+  end
+  if method ~= nil or type(name) == "string" and name:byte() == 95 then -- "_": what is private is not shared
+    return method
+  end
+  return rawget(rawget(self, "client"), name)
+end
+
+function metatable:__tostring()
+  return ("client %s in %s"):format(self.id, self._ns)
+end
+
+local _M = { NamespaceSocket = NamespaceSocket }
+
+function _M.new(client, namespace)
+  local self = setmetatable({
+    id = client.id,
+    data = client.data,
+    client = client,
+    namespace = namespace,
+    handshake = client.handshake,
+    server = client.server,
+    closed = false,
+    reloaded = false,
+    _ref = client._ref,
+    _ns = namespace.name,
+    _space = namespace,
+    _in = false, -- the middleware has let it in
+    _on = EMPTY,
+    _events = EMPTY, -- "message", "disconnect", "error"
+    _any = false,
+    _waiting = false, -- messages until it is let in: a list
+  }, metatable)
+  return self
+end
+
+local function post(self, mtype, payload, is_volatile)
+  if self.closed then
+    return nil, "closed", "closed"
+  end
+  if hooks.sending then
+    return hooks.send(self.client, mtype, payload, self._ns, nil, is_volatile)
+  end
+  return send(self._ref, mtype, payload, self._ns, nil, is_volatile)
+end
+
+-- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
+function NamespaceSocket:emit(mtype, payload, callback)
+  if callback ~= nil then
+    return result(ask(self.client, mtype, payload, callback, nil, self._ns))
+  end
+  return result(post(self, mtype, payload))
+end
+
+-- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile}.
+function NamespaceSocket:send(message, options)
+  local kind = type(message)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("socket:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
+  end
+  if type(options) == "function" then
+    return result(ask(self.client, message.type, message.payload, options, nil, self._ns))
+  end
+  local is_volatile = type(options) == "table" and options.volatile
+  if kind == "userdata" then
+    return result(post(self, message, nil, is_volatile))
+  end
+  return result(post(self, message.type, message.payload, is_volatile))
+end
+
+-- Sends and waits for the ack: the response, or nil and the error.
+function NamespaceSocket:request(mtype, payload, timeout)
+  return ack.wait(function(callback)
+    return ask(self.client, mtype, payload, callback, timeout, self._ns)
+  end)
+end
+
+local Timed = {}
+Timed.__index = Timed
+
+function Timed:emit(mtype, payload, callback)
+  local socket = self.socket
+  return result(ask(socket.client, mtype, payload, callback, self.timeout, socket._ns))
+end
+
+function Timed:request(mtype, payload)
+  return self.socket:request(mtype, payload, self.timeout)
+end
+
+-- socket:timeout(ms):emit(type, payload, callback): the time that the ack may take.
+function NamespaceSocket:timeout(ms)
+  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
+    error(("socket:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
+  end
+  return setmetatable({ socket = self, timeout = ms }, Timed)
+end
+
+-- Leaves the namespace: its handlers hear "disconnect". The client may join again with its next message to it.
+-- disconnect(true) closes the client's connection.
+function NamespaceSocket:disconnect(connection_too)
+  if connection_too then
+    self.client:close()
+  else
+    self.namespace:_leave(self, "forced server disconnect", 1000)
+  end
+end
+
+-- Closes the client's connection, as client:close does.
+function NamespaceSocket:close(code, reason)
+  return self.client:close(code, reason)
+end
+
+return _M
