@@ -17,6 +17,7 @@ import report
 from servers import ROOT, Failure, Server, Tools, codec_times
 
 IDLE = 5000
+OUTSIDE = 9000  # connected, but not in the room: apps/room.lua and peers/socketio.mjs have the same number
 
 
 @dataclass
@@ -67,6 +68,10 @@ def broadcast(server):
     return lambda bench: bench.load(server, "broadcast", mode="broadcast", connections=1000, inflight=8)
 
 
+def room(server):
+    return lambda bench: bench.load(server, "room", mode="broadcast", connections=1000, inflight=8, idle=OUTSIDE)
+
+
 def memory(server):
     return lambda bench: bench.memory(server)
 
@@ -111,6 +116,10 @@ GROUPS = [
     Group({"painda": broadcast("painda"), "limit": broadcast("limit"), "socket.io": broadcast("socket.io")},
           [ratio("broadcast", "broadcast to 1,000, of the limit", "rate", "painda", "limit", least=0.9),
            ratio("broadcast", "broadcast to 1,000, of socket.io", "rate", "painda", "socket.io", least=9)]),
+    Group({"painda": broadcast("painda"), "painda room": room("painda"), "socket.io room": room("socket.io")},
+          [ratio("room", "1,000 in a room, 10,000 connected, of broadcast to 1,000", "rate", "painda room", "painda",
+                 least=0.9),
+           ratio("room", "the same room, of socket.io's", "rate", "painda room", "socket.io room", least=9)]),
     Group({"painda": echo("painda"), "painda + idle": echo("painda", idle=IDLE),
            "limit": echo("limit"), "limit + idle": echo("limit", idle=IDLE)},
           [ratio("idle", f"echo beside {IDLE:,} idle, of itself without", "rate", "painda + idle", "painda",

@@ -1,12 +1,19 @@
-// The peer `socket.io`: node socketio.mjs PORT echo|broadcast|idle
+// The peer `socket.io`: node socketio.mjs PORT echo|broadcast|room|idle
 import { Server } from "socket.io";
+
+const OUTSIDE = 9000; // of the row "room": the first that connect stay outside, as in apps/room.lua
 
 const [port, work] = process.argv.slice(2);
 const io = new Server(Number(port), { transports: ["websocket"], perMessageDeflate: false, serveClient: false });
+let connected = 0;
 
 const handlers = {
   echo: (socket) => (value) => socket.emit("echo", value),
   broadcast: () => (value) => io.emit("echo", value),
+  room: (socket) => {
+    if (++connected > OUTSIDE) socket.join("room");
+    return (value) => io.to("room").emit("echo", value);
+  },
   idle: () => () => {},
 };
 
