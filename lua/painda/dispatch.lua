@@ -215,6 +215,7 @@ end
 
 _M.callbacks = {
   opened = life.opened,
+  resumed = life.resumed,
   message = on_message,
   control = on_control,
   closed = life.closed,

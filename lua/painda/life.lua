@@ -12,6 +12,7 @@ local sockets = require "painda.socket"
 local type = type
 local run_each, spawn = emitter.run_each, runtime.spawn
 local EMPTY = sockets.EMPTY
+local REFUSED = {} -- in place of a run of the middleware
 
 local _M = {}
 
@@ -23,41 +24,61 @@ local function greet(client)
   end
   local handler = registered.events.connection
   if type(handler) == "function" then
-    return spawn(handler, client)
+    spawn(handler, client)
+  else
+    spawn(run_each, registered.events, "connection", client)
   end
-  return spawn(run_each, registered.events, "connection", client)
+  if client.recovered then
+    namespaces.resumed(client)
+  end
 end
 
-local function decided(client, err)
-  if client.closed then
-    return
-  end
-  if err then
-    core.send_error(client._ref, "MIDDLEWARE_ERROR", err.message)
-    core.close_client(client._ref, 4003, err.message, "forced server disconnect")
+local function decided(client, run, err)
+  if client._pending ~= run then -- it went, and perhaps came back and is asked about again
     return
   end
   client._pending = nil
+  if err then
+    core.send_error(client._ref, "MIDDLEWARE_ERROR", err.message)
+    core.close_client(client._ref, 4003, err.message, "forced server disconnect")
+    client._pending = REFUSED
+    return
+  end
   core.accept(client._ref)
   greet(client)
 end
 
--- Lets a client in, where the connection middleware does. Its messages wait until then; nobody else does.
+-- Lets a client in, where the connection middleware does. Its messages wait until then; nobody else does. One that is
+-- back is sent what it missed as soon as it is in.
 function _M.enter(client)
   local list = client.server._registered.use
   if not list then
+    if client.recovered then
+      core.accept(client._ref)
+    end
     return greet(client)
   end
-  client._pending = true
-  core.hold(client._ref, true)
+  local run = {}
+  client._pending = run
+  core.hold(client._ref, not client.recovered)
   middleware.run(list, client, nil, nil, function(err)
-    decided(client, err)
+    decided(client, run, err)
   end)
 end
 
-function _M.opened(server, ref, id, address)
+-- `failure` is why a session that was asked for was not found: "unknown", "token" or "gap".
+function _M.opened(server, ref, id, address, failure)
   local client = sockets.new(server, ref, id, address)
+  client.recoveryFailure = failure
   core.attach(ref, client)
+  _M.enter(client)
+end
+
+-- A client is back, and its session with it: the same object, on another connection.
+function _M.resumed(client, address)
+  client.closed = nil
+  client.recovered = true
+  sockets.reconnect(client, address)
   _M.enter(client)
 end
 
@@ -65,24 +86,14 @@ local function forget_listeners(client)
   client._on, client._events, client._any = EMPTY, EMPTY, false
 end
 
-function _M.closed(client, reason, code, room_keys)
-  if type(client) ~= "table" then -- it went before its object was made
-    return
-  end
-  client.closed = true
-  if room_keys then
-    room.gone(client, room_keys)
-  end
-  if client._acks then
-    client._acks:fail("the client disconnected", "CONNECTION_ERROR")
-  end
+local function lost(client, reason, code)
   local server = client.server
   local registered = server._registered
   local heartbeat = server.options.heartbeat
+  client.closed = true
   if reason == "Ping timeout" and heartbeat and heartbeat.onTimeout then
     spawn(heartbeat.onTimeout, client)
   end
-  namespaces.left_all(client, room_keys, reason, code)
   spawn(run_each, client._events, "disconnect", reason, code)
   if not client._pending then -- else the handlers never heard of it
     spawn(run_each, registered.events, "disconnection", client, reason, code)
@@ -90,8 +101,27 @@ function _M.closed(client, reason, code, room_keys)
       spawn(hooks.run, server, "onDisconnect", client, reason, code)
     end
   end
+  client._pending = nil
   forget_listeners(client)
   server:_client_gone(client)
+end
+
+-- The connection is gone, for `reason` (nil: that was told before); with `over` the session too, which so leaves the
+-- rooms of these keys (may be nil). Else its client may come back to all that it had.
+function _M.closed(client, reason, code, over, room_keys)
+  if type(client) ~= "table" then -- it went before its object was made
+    return
+  end
+  if room_keys then
+    room.gone(client, room_keys)
+  end
+  if over and client._acks then
+    client._acks:fail("the client disconnected", "CONNECTION_ERROR")
+  end
+  namespaces.lost_all(client, over, room_keys, reason, code)
+  if reason then
+    lost(client, reason, code)
+  end
 end
 
 -- Runs the connection handlers again for a client that was open before a reload.

@@ -273,6 +273,9 @@ end
 
 local function refuse(socket, err)
   local waiting = socket._waiting or EMPTY
+  if socket._in then -- before its client came back
+    socket.namespace:_leave(socket)
+  end
   socket.closed, socket._waiting = true, false
   socket.client._spaces[socket._ns] = nil
   _M.tell(socket, err, socket._ns)
@@ -299,6 +302,20 @@ local function let_in(socket, err)
     local message = waiting[i]
     pass(socket, message[1], message[2], message[3])
   end
+end
+
+local function enter(socket)
+  local list, run = socket.server._registered.namespaces[socket._ns].use, {}
+  if not list then
+    let_in(socket)
+    return
+  end
+  socket._run = run
+  middleware.run(list, socket, nil, nil, function(err)
+    if socket._run == run then -- else its client went and came back: it is asked about again
+      let_in(socket, err)
+    end
+  end)
 end
 
 local function join(client, name)
@@ -335,17 +352,19 @@ function _M.receive(client, name, mtype, ack_id, message)
   end
   socket = join(client, name)
   wait(socket, mtype, ack_id, message)
-  local list = client.server._registered.namespaces[name].use
-  if not list then
-    let_in(socket)
-    return
-  end
-  middleware.run(list, socket, nil, nil, function(err)
-    let_in(socket, err)
-  end)
+  enter(socket)
 end
 
 -- --- leaving ---
+
+-- Not where that was told before: `reason` is nil then.
+local function tell_lost(socket, reason, code)
+  if reason then
+    spawn(run_each, socket._events, "disconnect", reason, code)
+    spawn(run_each, socket.namespace._registered.events, "disconnection", socket, reason, code)
+    socket._on, socket._events, socket._any = EMPTY, EMPTY, false
+  end
+end
 
 -- `rooms` are the names of those that it was in.
 local function left(socket, rooms, reason, code)
@@ -358,9 +377,7 @@ local function left(socket, rooms, reason, code)
   for i = 1, #rooms do
     room.tell(socket, "roomLeave", rooms[i])
   end
-  spawn(run_each, socket._events, "disconnect", reason, code)
-  spawn(run_each, socket.namespace._registered.events, "disconnection", socket, reason, code)
-  socket._on, socket._events, socket._any = EMPTY, EMPTY, false
+  tell_lost(socket, reason, code)
 end
 
 -- The socket leaves, with its rooms; the client stays.
@@ -377,12 +394,38 @@ function Namespace:_leave(socket, reason, code)
   left(socket, rooms, reason, code)
 end
 
--- The client is gone, and has left the rooms of these keys (may be nil).
-function _M.left_all(client, keys, reason, code)
-  for _, socket in next, client._spaces or EMPTY do
-    left(socket, room.within(socket.namespace, keys or EMPTY), reason, code)
+-- The client is gone, for `reason` (nil: that was told before); if it is for good (`over`), it has left the rooms of
+-- these keys (may be nil).
+function _M.lost_all(client, over, keys, reason, code)
+  for name, socket in next, client._spaces or EMPTY do
+    if over then
+      left(socket, room.within(socket.namespace, keys or EMPTY), reason, code)
+    else
+      socket.closed = true
+      if socket._in then
+        tell_lost(socket, reason, code)
+      else -- it waited to be let in: what it waited with is lost
+        socket._waiting = false
+        client._spaces[name] = nil
+      end
+    end
   end
-  client._spaces = false
+  if over then
+    client._spaces = false
+  end
+end
+
+-- The client is back where it was: its namespaces' middleware is asked again, then their connection handlers run.
+function _M.resumed(client)
+  for name, socket in next, client._spaces or EMPTY do
+    socket.closed, socket.handshake = false, client.handshake
+    if client.server._registered.namespaces[name] then
+      socket._waiting = {}
+      enter(socket)
+    else
+      socket.namespace:_leave(socket, "forced server disconnect", 1000)
+    end
+  end
 end
 
 -- A new generation serves: who is in a namespace that it has stays, and is told to its connection handlers.

@@ -14,6 +14,7 @@ local namespaces = require "painda.namespace"
 local options = require "painda.options"
 local plugin = require "painda.plugin"
 local presence = require "painda.presence"
+local recovery = require "painda.recovery"
 local reload = require "painda.reload"
 local target = require "painda.target"
 local task = require "painda.task"
@@ -69,6 +70,8 @@ local OPTIONS = {
   middlewareTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingMessages = { type = "integer", min = 1, max = 1000000, default = 1024 },
   presence = { type = "table" },
+  recovery = { type = { "table", "boolean" } },
+  recoverySecret = { type = "string" },
   logger = { type = { "table", "string" } },
 }
 local TLS = { cert = { type = "string", required = true }, key = { type = "string", required = true } }
@@ -123,6 +126,7 @@ local function check(given, level)
   checked.compression = options.check("PPServer compression", COMPRESSION, compression, level)
   checked.rateLimit = options.check("PPServer rateLimit", RATE_LIMIT, checked.rateLimit or {}, level)
   checked.rateLimit.maxPerSecond = checked.rateLimit.maxPerSecond or checked.maxMessagesPerSecond
+  recovery.check(checked, level)
   checked.presence = options.check("PPServer presence", presence.OPTIONS, checked.presence or {}, level)
   checked.allowedOrigins = checked.allowedOrigins and strings("allowedOrigins", checked.allowedOrigins, level)
   checked.trustedProxies = checked.trustedProxies and strings("trustedProxies", checked.trustedProxies, level)
@@ -144,7 +148,7 @@ end
 -- The flat table that C takes.
 local function flat(server, o)
   local heartbeat, compression, rate = o.heartbeat, o.compression, o.rateLimit
-  return {
+  local out = {
     object = server,
     maxPayload = o.maxPayload,
     maxBackpressure = o.maxBackpressure,
@@ -165,6 +169,8 @@ local function flat(server, o)
     allowedOrigins = o.allowedOrigins,
     trustedProxies = o.trustedProxies,
   }
+  recovery.flat(o, out)
+  return out
 end
 
 -- --- generations ---

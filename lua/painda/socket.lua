@@ -12,7 +12,7 @@ local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
 local type, error, tostring = type, error, tostring
 local send, send_control = core.send, core.send_control
 
-local Socket = {}
+local Socket = { recovered = false }
 local EMPTY = setmetatable({}, { __newindex = error }) -- shared by the sockets that have no listeners of a kind
 
 -- Names that mean something else than a message type; a message of such a type is told to "message" listeners only.
@@ -64,6 +64,10 @@ function Handshake:__index(name)
   return rawget(self, name)
 end
 
+local function new_handshake(ref, address)
+  return setmetatable({ ref, address = address }, Handshake)
+end
+
 -- --- making one ---
 
 -- Fields that are made when they are read.
@@ -93,7 +97,7 @@ function _M.new(server, ref, id, address)
   return setmetatable({
     id = id,
     data = {},
-    handshake = setmetatable({ ref, address = address }, Handshake),
+    handshake = new_handshake(ref, address),
     server = server,
     _ref = ref,
     _on = EMPTY, -- message type → listener
@@ -103,6 +107,11 @@ function _M.new(server, ref, id, address)
     _spaces = false, -- its sockets in namespaces, by name
     _pending = false, -- middleware has not let it in yet
   }, metatable)
+end
+
+-- The client has another connection.
+function _M.reconnect(self, address)
+  self.handshake = new_handshake(self._ref, address)
 end
 
 -- --- listeners ---

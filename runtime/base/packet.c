@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALL_LEN 224u /* payload bytes of the kept ones: 272 bytes with everything */
+#define SMALL_LEN 224u /* payload bytes of the kept ones: 276 bytes with everything */
 #ifdef __SANITIZE_ADDRESS__
 #define KEPT_MAX 0u /* a packet used after its end is to be seen */
 #else
@@ -25,15 +25,24 @@ static struct pp_packet *take_kept(void)
     return packet;
 }
 
+static size_t memory_for(size_t len)
+{
+    return sizeof(struct pp_packet) + PP_PACKET_HEADROOM + (len <= SMALL_LEN ? SMALL_LEN : len);
+}
+
+size_t pp_packet_memory(const struct pp_packet *packet)
+{
+    return memory_for(packet->payload);
+}
+
 struct pp_packet *pp_packet_new(size_t len)
 {
-    size_t room = len <= SMALL_LEN ? SMALL_LEN : len;
-    struct pp_packet *packet =
-        len <= SMALL_LEN && kept != NULL ? take_kept() : pp_malloc(sizeof *packet + PP_PACKET_HEADROOM + room);
+    struct pp_packet *packet = len <= SMALL_LEN && kept != NULL ? take_kept() : pp_malloc(memory_for(len));
     packet->refs = 1;
     packet->len = packet->payload = (uint32_t)len;
     packet->start = PP_PACKET_HEADROOM;
     packet->opcode = 0;
+    packet->kept = 0;
     return packet;
 }
 

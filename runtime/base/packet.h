@@ -20,6 +20,7 @@ struct pp_packet {
     uint32_t payload; /* bytes of the transport's message: len without its header */
     uint16_t start;   /* offset of data in bytes */
     uint16_t opcode;  /* WebSocket opcode that the transport header says */
+    uint32_t kept;    /* histories that hold a reference (session/history.h): together they count it once */
     unsigned char bytes[];
 };
 
@@ -39,6 +40,9 @@ static inline void pp_packet_unref(struct pp_packet *packet)
     if (--packet->refs == 0)
         pp_packet_free(packet);
 }
+
+/* Bytes that it takes in memory. */
+size_t pp_packet_memory(const struct pp_packet *packet);
 
 static inline unsigned char *pp_packet_data(struct pp_packet *packet)
 {

@@ -12,6 +12,37 @@ uint32_t pp_hub_count_address(const struct pp_hub *hub, const char *address)
     return (uint32_t)(uintptr_t)pp_map_get(&hub->by_address, address, strlen(address));
 }
 
+static void count_address(struct pp_hub *hub, struct pp_member *member, const char *address)
+{
+    member->address = pp_strndup(address, strlen(address));
+    void **count = pp_map_slot(&hub->by_address, address, strlen(address));
+    *count = (void *)((uintptr_t)*count + 1);
+}
+
+static void uncount_address(struct pp_hub *hub, struct pp_member *member)
+{
+    size_t len = strlen(member->address);
+    uintptr_t count = (uintptr_t)pp_map_get(&hub->by_address, member->address, len);
+    if (count <= 1)
+        pp_map_remove(&hub->by_address, member->address, len);
+    else
+        *pp_map_slot(&hub->by_address, member->address, len) = (void *)(count - 1);
+    free(member->address);
+    member->address = NULL;
+}
+
+void pp_hub_detach(struct pp_hub *hub, struct pp_member *member)
+{
+    uncount_address(hub, member);
+    hub->detached++;
+}
+
+void pp_hub_attach(struct pp_hub *hub, struct pp_member *member, const char *address)
+{
+    count_address(hub, member, address);
+    hub->detached--;
+}
+
 void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *address)
 {
     if (hub->count == hub->cap) {
@@ -20,9 +51,7 @@ void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *addres
     }
     member->index = hub->count;
     hub->members[hub->count++] = member;
-    member->address = pp_strndup(address, strlen(address));
-    void **count = pp_map_slot(&hub->by_address, address, strlen(address));
-    *count = (void *)((uintptr_t)*count + 1);
+    count_address(hub, member, address);
     const char *id = pp_session_id(member->session);
     *pp_map_slot(&hub->by_id, id, strlen(id)) = member;
 }
@@ -33,16 +62,12 @@ void pp_hub_remove(struct pp_hub *hub, struct pp_member *member)
     struct pp_member *last = hub->members[--hub->count];
     hub->members[member->index] = last;
     last->index = member->index;
-    size_t len = strlen(member->address);
-    uintptr_t count = (uintptr_t)pp_map_get(&hub->by_address, member->address, len);
-    if (count <= 1)
-        pp_map_remove(&hub->by_address, member->address, len);
+    if (member->address != NULL)
+        uncount_address(hub, member);
     else
-        *pp_map_slot(&hub->by_address, member->address, len) = (void *)(count - 1);
+        hub->detached--;
     const char *id = pp_session_id(member->session);
     pp_map_remove(&hub->by_id, id, strlen(id));
-    free(member->address);
-    member->address = NULL;
 }
 
 struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t len)

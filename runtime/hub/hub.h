@@ -11,7 +11,7 @@ struct pp_room;
 /* A session's place in the hub, embedded in what owns the session. Zero-initialised but for the session. */
 struct pp_member {
     struct pp_session *session;
-    char *address;          /* counted under this; owned */
+    char *address;          /* counted under this; owned; NULL while its session is detached */
     uint32_t index;         /* in the hub's members */
     uint32_t stamp;         /* the hub's, when an audience last had this member */
     struct pp_room **rooms; /* it is in these, in no order */
@@ -22,6 +22,7 @@ struct pp_member {
 struct pp_hub {
     struct pp_member **members;
     uint32_t count, cap;
+    uint32_t detached; /* how many of them have no connection */
     struct pp_map by_id, by_address;
     struct pp_map rooms;    /* key → struct pp_room */
     struct pp_map seats;    /* room and member → the place of each in the other's array */
@@ -38,6 +39,10 @@ void pp_hub_add(struct pp_hub *hub, struct pp_member *member, const char *addres
 
 /* It leaves its rooms too. */
 void pp_hub_remove(struct pp_hub *hub, struct pp_member *member);
+
+/* The member's connection is lost and its session kept: it does not count under its address. Then it has another. */
+void pp_hub_detach(struct pp_hub *hub, struct pp_member *member);
+void pp_hub_attach(struct pp_hub *hub, struct pp_member *member, const char *address);
 
 /* NULL where nobody has that id. */
 struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t len);

@@ -8,8 +8,8 @@
  *     on_signal(name, fn)                timer(fn [, guard]), watch(directory, fn): bind_timer.h
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
  *     collect() → KB in use, after two full collections                   version */
-#include "base/log.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "script/bind.h"

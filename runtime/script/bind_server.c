@@ -106,6 +106,26 @@ static void configure_compression(lua_State *L, struct pp_lua_server *server)
     };
 }
 
+/* With recovery the options `recovery…` are there. The secret is that of the first time. */
+static void configure_recovery(lua_State *L, struct pp_lua_server *server)
+{
+    if (flag(L, "recovery") && server->recovery == NULL) {
+        size_t len;
+        lua_getfield(L, 2, "recoverySecret");
+        const char *secret = lua_tolstring(L, -1, &len);
+        server->recovery = pp_recovery_new(secret, len, pp_session_evict);
+        lua_pop(L, 1);
+    }
+    server->config.recovery = flag(L, "recovery") && !server->closing ? server->recovery : NULL;
+    if (server->config.recovery != NULL)
+        pp_recovery_set_limits(server->recovery, (struct pp_recovery_limits){
+                                                     .max_count = (uint32_t)number(L, "recoveryMaxCount"),
+                                                     .max_bytes = (size_t)number(L, "recoveryMaxBytes"),
+                                                     .max_total = (size_t)number(L, "recoveryMaxTotal"),
+                                                     .retention_ms = (uint32_t)number(L, "recoveryRetention"),
+                                                 });
+}
+
 /* configure(server, options): every option is given, checked by lua/painda/server.lua. What is open keeps its timers
  * and uses the rest from the next message on. */
 static int configure(lua_State *L)
@@ -120,6 +140,7 @@ static int configure(lua_State *L)
     };
     configure_compression(L, server);
     configure_registry(L, server);
+    configure_recovery(L, server);
     config->inflater = inflater;
     config->max_decompressed = (size_t)number(L, "maxDecompressedSize");
     config->rate = (struct pp_rate_limit){
@@ -161,7 +182,7 @@ static int listen(lua_State *L)
 
 static int new_server(lua_State *L)
 {
-    static const char *const names[PP_CALLBACKS] = {"opened", "message", "control", "closed", "limited"};
+    static const char *const names[PP_CALLBACKS] = {"opened", "resumed", "message", "control", "closed", "limited"};
     luaL_checktype(L, 1, LUA_TTABLE);
     struct pp_lua_server *server = lua_newuserdata(L, sizeof *server);
     *server = (struct pp_lua_server){
@@ -190,12 +211,22 @@ static void stop_listening(struct pp_lua_server *server)
     server->listener = LUA_NOREF;
 }
 
-/* shut(server): no new client from here on. Its clients stay. */
+/* Ends the sessions that wait for their clients. */
+static void end_detached(struct pp_lua_server *server)
+{
+    for (uint32_t i = 0; i < server->hub.count; i++)
+        if (pp_session_is_detached(server->hub.members[i]->session))
+            pp_session_close(server->hub.members[i]->session, 0, "", "server shutdown");
+}
+
+/* shut(server): no new client from here on, and none comes back. Its clients stay. */
 static int shut(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     server->closing = true;
+    server->config.recovery = NULL;
     stop_listening(server);
+    end_detached(server);
     return 0;
 }
 
@@ -233,6 +264,7 @@ static int collect(lua_State *L)
     free_strings(server->trusted_proxies);
     pp_compressor_delete(server->compressor);
     free(server->handler_time);
+    pp_recovery_delete(server->recovery);
     pp_hub_destroy(&server->hub);
     return 0;
 }
@@ -245,12 +277,23 @@ static void set_number(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
+static void set_recovery_stats(lua_State *L, struct pp_recovery *recovery)
+{
+    const struct pp_recovery_stats *counted = pp_recovery_stats(recovery);
+    set_number(L, "sessionsDetached", pp_recovery_detached(recovery));
+    set_number(L, "recoveryBytes", pp_recovery_bytes(recovery));
+    set_number(L, "sessionsRecovered", counted->recovered);
+    set_number(L, "recoveryFailed", counted->failed);
+    set_number(L, "sessionsExpired", counted->expired);
+    set_number(L, "sessionsEvicted", counted->evicted);
+}
+
 static int stats(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     const struct pp_session_stats *counted = &server->stats;
-    lua_createtable(L, 0, 16);
-    set_number(L, "clients", server->hub.count);
+    lua_createtable(L, 0, 24);
+    set_number(L, "clients", server->hub.count - server->hub.detached);
     set_number(L, "rooms", server->hub.named_rooms);
     set_number(L, "roomJoins", server->hub.joins);
     set_number(L, "roomLeaves", server->hub.leaves);
@@ -264,6 +307,8 @@ static int stats(lua_State *L)
     set_number(L, "rateLimited", counted->limited);
     set_number(L, "dropped", counted->dropped);
     set_number(L, "forbidden", counted->forbidden);
+    if (server->recovery != NULL)
+        set_recovery_stats(L, server->recovery);
     return 1;
 }
 
@@ -274,13 +319,17 @@ void pp_lua_push_client_object(lua_State *L, const struct pp_member *member)
     lua_rawgeti(L, LUA_REGISTRYINDEX, client->object);
 }
 
+/* clients(server): those that are connected. */
 static int clients(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    lua_createtable(L, (int)server->hub.count, 0);
+    int found = 0;
+    lua_createtable(L, (int)(server->hub.count - server->hub.detached), 0);
     for (uint32_t i = 0; i < server->hub.count; i++) {
+        if (pp_session_is_detached(server->hub.members[i]->session))
+            continue;
         pp_lua_push_client_object(L, server->hub.members[i]);
-        lua_rawseti(L, -2, (int)i + 1);
+        lua_rawseti(L, -2, ++found);
     }
     return 1;
 }

@@ -123,21 +123,41 @@ static void on_backpressure(void *owner)
     (void)owner; /* counted by the session */
 }
 
+/* The call that tells the Lua object that its connection is gone (`reason`, NULL: it has been for some time), and with
+ * `over` the session, which so leaves its rooms. */
+static lua_State *begin_closed(struct pp_lua_client *client, const char *reason, uint16_t code, bool over)
+{
+    lua_State *task = begin(client->server, PP_ON_CLOSED);
+    push_object(task, client);
+    lua_pushstring(task, reason);
+    lua_pushinteger(task, code);
+    lua_pushboolean(task, over);
+    if (over)
+        pp_lua_push_rooms(task, &client->member);
+    else
+        lua_pushnil(task);
+    return task;
+}
+
+static void on_detached(void *owner, const char *reason, uint16_t code)
+{
+    struct pp_lua_client *client = owner;
+    lua_State *task = begin_closed(client, reason, code, false);
+    pp_hub_detach(&client->server->hub, &client->member);
+    pp_call_run(client->server->vm, task, 5, "disconnect");
+}
+
 static void on_closed(void *owner, const char *reason, uint16_t code)
 {
     struct pp_lua_client *client = owner;
     struct pp_lua_server *server = client->server;
-    lua_State *L = pp_vm_lua(server->vm);
-    lua_State *task = begin(server, PP_ON_CLOSED);
-    push_object(task, client);
-    lua_pushstring(task, reason);
-    lua_pushinteger(task, code);
-    pp_lua_push_rooms(task, &client->member);
+    bool was_detached = client->member.address == NULL;
+    lua_State *task = begin_closed(client, was_detached ? NULL : reason, code, true);
     pp_hub_remove(&server->hub, &client->member);
     client->member.session = NULL;
-    luaL_unref(L, LUA_REGISTRYINDEX, client->object); /* the task holds it now */
+    luaL_unref(pp_vm_lua(server->vm), LUA_REGISTRYINDEX, client->object); /* the task holds it now */
     client->object = LUA_NOREF;
-    pp_call_run(server->vm, task, 4, "disconnect");
+    pp_call_run(server->vm, task, 5, "disconnect");
     pp_lua_server_unused(server);
 }
 
@@ -146,6 +166,7 @@ static const struct pp_session_ops session_ops = {
     .unchecked = on_unchecked,
     .limited = on_limited,
     .backpressure = on_backpressure,
+    .detached = on_detached,
     .closed = on_closed,
 };
 
@@ -194,19 +215,11 @@ static void refuse(struct pp_conn *conn, struct pp_handshake *handshake, uint16_
     pp_handshake_delete(handshake);
 }
 
-static void on_open(void *owner, struct pp_conn *conn, struct pp_handshake *handshake)
+static void open_client(struct pp_lua_server *server, struct pp_conn *conn, struct pp_handshake *handshake,
+                        const char *address, const struct pp_resume *resume, enum pp_verdict verdict)
 {
-    struct pp_lua_server *server = owner;
-    char address[64];
-    size_t len = 0;
-    const char *forwarded = pp_handshake_header(handshake, "x-forwarded-for", &len);
-    pp_client_address(handshake->address, forwarded, len, (const char *const *)server->trusted_proxies, address,
-                      sizeof address);
-    if (server->max_per_address > 0 && pp_hub_count_address(&server->hub, address) >= server->max_per_address) {
-        server->refused++;
-        refuse(conn, handshake, PP_CLOSE_TOO_MANY, "too many connections from this IP");
-        return;
-    }
+    static const char *const failures[] = {
+        [PP_RESUME_UNKNOWN] = "unknown", [PP_RESUME_BAD_TOKEN] = "token", [PP_RESUME_GAP] = "gap"};
     lua_State *task = begin(server, PP_ON_OPEN);
     lua_rawgeti(task, LUA_REGISTRYINDEX, server->object);
     struct pp_lua_client *client = lua_newuserdata(task, sizeof *client);
@@ -215,12 +228,73 @@ static void on_open(void *owner, struct pp_conn *conn, struct pp_handshake *hand
         pp_session_new(pp_vm_loop(server->vm), &server->config, &server->stats, &session_ops, client, conn, handshake);
     pp_hub_add(&server->hub, &client->member, address);
     server->connections++;
+    pp_session_greet(client->member.session, resume, verdict);
     /* Until the Lua side attaches its object, the userdata stands for it: a session always has one to hand out. */
     lua_pushvalue(task, -1);
     client->object = luaL_ref(task, LUA_REGISTRYINDEX);
     lua_pushstring(task, pp_session_id(client->member.session));
     lua_pushstring(task, address);
-    pp_call_run(server->vm, task, 4, "connection");
+    lua_pushstring(task, resume->asked ? failures[verdict] : NULL);
+    pp_call_run(server->vm, task, 5, "connection");
+}
+
+/* The client whose session is asked for, or NULL. */
+static struct pp_lua_client *asked_for(const struct pp_lua_server *server, const struct pp_resume *resume)
+{
+    struct pp_member *member = resume->asked ? pp_hub_by_id(&server->hub, resume->sid, strlen(resume->sid)) : NULL;
+    return member ? (struct pp_lua_client *)((char *)member - offsetof(struct pp_lua_client, member)) : NULL;
+}
+
+/* Gives the client that is asked for this connection, where its session can go on. */
+static enum pp_verdict resume_client(struct pp_lua_client *client, struct pp_conn *conn, struct pp_handshake *handshake,
+                                     const char *address, const struct pp_resume *resume)
+{
+    if (client == NULL)
+        return PP_RESUME_UNKNOWN;
+    struct pp_session *session = client->member.session;
+    enum pp_verdict verdict = pp_session_judge(session, resume);
+    if (verdict == PP_RESUME_GAP) /* its client holds the token, and can't go on with it: nobody can */
+        pp_session_close(session, PP_CLOSE_TAKEN_OVER, "session taken over", "transport close");
+    if (verdict != PP_RESUME_GOOD)
+        return verdict;
+    if (!pp_session_resume(session, resume, (struct pp_line){.conn = conn}, handshake))
+        return PP_RESUME_UNKNOWN;
+    pp_hub_attach(&client->server->hub, &client->member, address);
+    client->server->connections++;
+    lua_State *task = begin(client->server, PP_ON_RESUMED);
+    push_object(task, client);
+    lua_pushstring(task, address);
+    pp_call_run(client->server->vm, task, 2, "connection");
+    return PP_RESUME_GOOD;
+}
+
+/* Has the address as many connections as it may? One that is taken over does not count. */
+static bool is_crowded(const struct pp_lua_server *server, const char *address, const struct pp_lua_client *client)
+{
+    const char *own = client ? client->member.address : NULL;
+    uint32_t count = pp_hub_count_address(&server->hub, address) - (own != NULL && strcmp(own, address) == 0);
+    return server->max_per_address > 0 && count >= server->max_per_address;
+}
+
+static void on_open(void *owner, struct pp_conn *conn, struct pp_handshake *handshake)
+{
+    struct pp_lua_server *server = owner;
+    struct pp_resume resume;
+    char address[64];
+    size_t len = 0;
+    const char *forwarded = pp_handshake_header(handshake, "x-forwarded-for", &len);
+    pp_client_address(handshake->address, forwarded, len, (const char *const *)server->trusted_proxies, address,
+                      sizeof address);
+    pp_resume_read(handshake, &resume);
+    struct pp_lua_client *client = asked_for(server, &resume);
+    if (is_crowded(server, address, client)) {
+        server->refused++;
+        refuse(conn, handshake, PP_CLOSE_TOO_MANY, "too many connections from this IP");
+        return;
+    }
+    enum pp_verdict verdict = resume_client(client, conn, handshake, address, &resume);
+    if (verdict != PP_RESUME_GOOD)
+        open_client(server, conn, handshake, address, &resume, verdict);
 }
 
 const struct pp_listener_ops pp_lua_listener_ops = {.upgrade = on_upgrade, .open = on_open};
@@ -261,12 +335,12 @@ static void push_headers(lua_State *L, const char *line)
 static int handshake_of(lua_State *L)
 {
     struct pp_lua_client *client = pp_lua_client_at(L, 1);
-    if (client->member.session == NULL) {
+    const struct pp_handshake *handshake = client->member.session ? pp_session_handshake(client->member.session) : NULL;
+    if (handshake == NULL) {
         lua_pushnil(L);
         lua_pushliteral(L, "closed");
         return 2;
     }
-    const struct pp_handshake *handshake = pp_session_handshake(client->member.session);
     lua_createtable(L, 0, 6);
     set_string(L, "path", handshake->path);
     set_string(L, "query", handshake->query);
@@ -307,6 +381,7 @@ static int hold(lua_State *L)
     return 0;
 }
 
+/* accept(client): a resumed client is sent what it missed. */
 static int accept_client(lua_State *L)
 {
     struct pp_lua_client *client = pp_lua_client_at(L, 1);

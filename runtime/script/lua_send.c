@@ -157,7 +157,7 @@ static int build(lua_State *L, struct pp_lua_server *server, bool control, const
     const char *wrong = read_source(L, control, &message, &source);
     if (wrong != NULL)
         return fail(L, wrong, "ENCODE_ERROR");
-    *out = (struct pp_outgoing){.encoding = &server->config.encoding};
+    *out = (struct pp_outgoing){.encoding = &server->config.encoding, .control = control};
     const struct pp_schema *schema = schema_for(L, server, &source);
     if (schema != NULL && !write_schema(L, &source, schema, out, error, sizeof error))
         return fail(L, error, "ENCODE_ERROR");

@@ -15,7 +15,7 @@ struct pp_histogram;
 struct pp_listener;
 
 /* The functions of lua/painda/dispatch.lua that C calls. */
-enum pp_callback { PP_ON_OPEN, PP_ON_MESSAGE, PP_ON_CONTROL, PP_ON_CLOSED, PP_ON_LIMITED, PP_CALLBACKS };
+enum pp_callback { PP_ON_OPEN, PP_ON_RESUMED, PP_ON_MESSAGE, PP_ON_CONTROL, PP_ON_CLOSED, PP_ON_LIMITED, PP_CALLBACKS };
 
 struct pp_lua_server {
     struct pp_vm *vm;
@@ -23,8 +23,9 @@ struct pp_lua_server {
     struct pp_session_config config;
     struct pp_session_stats stats;
     struct pp_compressor *compressor;
-    char **allowed_origins; /* NULL-terminated; NULL: all */
-    char **trusted_proxies; /* NULL-terminated; NULL: none */
+    struct pp_recovery *recovery; /* NULL until recovery is first configured */
+    char **allowed_origins;       /* NULL-terminated; NULL: all */
+    char **trusted_proxies;       /* NULL-terminated; NULL: none */
     uint32_t max_per_address;
     uint64_t connections, refused;
     struct pp_histogram *handler_time; /* of message handlers until they end or wait; NULL: never asked for */

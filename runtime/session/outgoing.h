@@ -27,6 +27,7 @@ struct pp_outgoing {
     const void *schema_payload; /* NULL for a JSON message */
     size_t schema_payload_len;
     uint16_t type_id, schema_version;
+    bool control;                    /* one of the protocol's own: it does not count, and is not sent again */
     struct pp_packet *binary, *text; /* made on first use, owned */
 };
 

@@ -1,13 +1,21 @@
 /* A client above its connection: identity, heartbeat, limits, and the step between WebSocket messages and envelopes.
  *
  *     conn ─ bytes ─▶ rate, frame, inflate, envelope ─▶ ops->message
- *     pp_outgoing ─▶ pp_session_send ─ packet ─▶ conn */
+ *     pp_outgoing ─▶ pp_session_send ─ packet ─▶ conn, trail
+ *
+ * Where sessions are recovered (config->recovery), one outlives its connection:
+ *
+ *     CONNECTED ──line lost──▶ DETACHED ──pp_session_resume──▶ CONNECTED …     and from both ──▶ over
+ *
+ * What is sent to a detached session is kept for its client's return (session/recovery.h). */
 #ifndef PP_SESSION_SESSION_H
 #define PP_SESSION_SESSION_H
 
 #include "net/conn.h"
+#include "session/line.h"
 #include "session/outgoing.h"
 #include "session/rate.h"
+#include "session/recovery.h"
 #include "session/uuid.h"
 
 #include <stdbool.h>
@@ -56,7 +64,10 @@ struct pp_session_ops {
     void (*limited)(void *owner);
     /* A message did not fit into the queue: it was dropped, or the session is closing, as configured. */
     void (*backpressure)(void *owner);
-    /* Told once. `reason` is one of the protocol's disconnect reasons. The session is freed after it returns. */
+    /* The connection is lost, and the session kept for its client's return. May be NULL where none is recovered. */
+    void (*detached)(void *owner, const char *reason, uint16_t code);
+    /* The session is over. Told once. `reason` is one of the protocol's disconnect reasons, or why a detached session
+     * was given up. The session is freed after it returns. */
     void (*closed)(void *owner, const char *reason, uint16_t code);
 };
 
@@ -68,10 +79,11 @@ struct pp_session_config {
     struct pp_inflater *inflater;
     size_t max_decompressed;
     struct pp_rate_limit rate;
-    uint32_t heartbeat_interval; /* ms, 0: no heartbeat */
-    uint32_t heartbeat_timeout;  /* ms that a pong may take */
-    size_t volatile_above;       /* bytes queued from which on volatile messages are dropped */
-    bool drop_when_full;         /* else the client is closed as too slow */
+    uint32_t heartbeat_interval;  /* ms, 0: no heartbeat */
+    uint32_t heartbeat_timeout;   /* ms that a pong may take */
+    size_t volatile_above;        /* bytes queued from which on volatile messages are dropped */
+    bool drop_when_full;          /* else the client is closed as too slow */
+    struct pp_recovery *recovery; /* NULL: a session ends with its connection */
 };
 
 /* Counted by server. */
@@ -85,8 +97,49 @@ struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_
                                   struct pp_session_stats *stats, const struct pp_session_ops *ops, void *owner,
                                   struct pp_conn *conn, struct pp_handshake *handshake);
 
+/* The same with a line of any kind. The handshake may be NULL where there was none. */
+struct pp_session *pp_session_new_on(struct pp_loop *loop, const struct pp_session_config *config,
+                                     struct pp_session_stats *stats, const struct pp_session_ops *ops, void *owner,
+                                     struct pp_line line, struct pp_handshake *handshake);
+
 /* Drops the connection without a word and frees the session; `closed` is not told. */
 void pp_session_delete(struct pp_session *session);
+
+/* What a sink tells of its client: see struct pp_conn_ops. The session may be freed when on_closed returns. */
+void pp_session_on_bytes(void *session, unsigned char *bytes, size_t len, bool text);
+void pp_session_on_closed(void *session, uint16_t code, const char *text, bool by_peer);
+
+/* --- recovery --- */
+
+/* What a client asks for that was connected before (?pp_sid=&pp_offset=&pp_rtoken=). */
+struct pp_resume {
+    bool asked; /* else the rest means nothing */
+    char sid[PP_UUID_SIZE];
+    char token[PP_TOKEN_SIZE];
+    uint64_t offset; /* UINT64_MAX for what is no number */
+};
+
+void pp_resume_read(const struct pp_handshake *handshake, struct pp_resume *resume);
+
+/* Says to a fresh session what it is: `__pp_session` and, where a resume was asked for that `verdict` refused, that it
+ * is not recovered. Does nothing where sessions are not recovered. */
+void pp_session_greet(struct pp_session *session, const struct pp_resume *resume, enum pp_verdict verdict);
+
+/* May the client that asks go on with this session? */
+enum pp_verdict pp_session_judge(const struct pp_session *session, const struct pp_resume *resume);
+
+/* Gives the session a new line, by a request that was judged good. A line that it still has is closed (4009), and told
+ * as lost. Until pp_session_accept what is sent only waits. False where the owner ended the session when told: then
+ * line and handshake stay the caller's. */
+bool pp_session_resume(struct pp_session *session, const struct pp_resume *resume, struct pp_line line,
+                       struct pp_handshake *handshake);
+
+bool pp_session_is_detached(const struct pp_session *session);
+
+/* For pp_recovery_new: a trail's owner is its session. */
+void pp_session_evict(void *session);
+
+/* --- --- */
 
 const char *pp_session_id(const struct pp_session *session);
 const struct pp_handshake *pp_session_handshake(const struct pp_session *session);
@@ -94,11 +147,12 @@ void *pp_session_owner(const struct pp_session *session);
 bool pp_session_speaks_text(const struct pp_session *session);
 size_t pp_session_queued(const struct pp_session *session);
 
-/* Queues the message: true where it was, or was dropped as the options say; false where the session is closing.
- * `is_volatile` messages are dropped where the client is behind. */
+/* Queues the message: true where it was, or was dropped as the options say, or is kept for the client's return; false
+ * where the session is closing. `is_volatile` messages are dropped where the client is behind or away. */
 bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile);
 
-/* Queues a WebSocket message of these bytes; false where the session is closing. Text must be UTF-8. */
+/* Queues a WebSocket message of these bytes; false where the session is closing. Text must be UTF-8. The messages of
+ * the protocol in it count and are kept like others. */
 bool pp_session_send_raw(struct pp_session *session, const void *bytes, size_t len, bool text);
 
 /* Sends `__pp_error {code, message}`. */
@@ -115,10 +169,11 @@ void pp_session_hold(struct pp_session *session);
 void pp_session_keep_out(struct pp_session *session);
 bool pp_session_is_outside(const struct pp_session *session);
 
-/* What has waited is told at the end of the turn, in order. Does nothing where nothing is held. */
+/* The client is let in. What has waited is told at the end of the turn, in order. A resumed client (held or not) is
+ * told that it is recovered and sent what it missed, before all that is sent from here on. */
 void pp_session_accept(struct pp_session *session);
 
-/* Closes behind what is queued. `reason` is what the application will be told: a static text. */
+/* Ends the session, closing behind what is queued. `reason` is what the application will be told: a static text. */
 void pp_session_close(struct pp_session *session, uint16_t code, const char *text, const char *reason);
 
 #endif

@@ -46,14 +46,14 @@ void pp_session_on_held_bytes(struct pp_session *session, unsigned char *bytes, 
         size_t n = text ? len * passes(session, bytes, len, false) : passing_frame(session, bytes, len);
         if (n == 0) { /* what is malformed waits too, to be complained of in its turn */
             pp_buf_append(&session->kept, bytes, len);
-            pp_conn_pause(session->conn);
+            pp_conn_pause(session->line.conn);
             return;
         }
         pp_session_take(session, bytes, n, text);
         bytes += n;
         len -= n;
     }
-    if (len > 0 && pp_conn_is_open(session->conn))
+    if (len > 0 && pp_line_is_open(&session->line))
         pp_session_take(session, bytes, len, text);
 }
 
@@ -87,5 +87,7 @@ void pp_session_accept(struct pp_session *session)
 {
     session->held = false;
     session->outside = false;
-    pp_conn_resume(session->conn);
+    if (session->line.conn != NULL)
+        pp_conn_resume(session->line.conn);
+    pp_session_begin_replay(session);
 }

@@ -28,6 +28,8 @@ static void deliver(struct pp_session *session, struct pp_message *message)
 {
     message->control = pp_session_is_control(message->type, message->type_len);
     session->stats->messages_in++;
+    if (session->unheard && !message->control) /* the protocol's own may be sent by a client that waits to be told */
+        pp_session_on_heard(session);
     session->ops->message(session->owner, message);
 }
 
@@ -58,7 +60,7 @@ static bool deliver_unchecked(struct pp_session *session, const char *text, size
 static void on_envelope(struct pp_session *session, char *text, size_t len)
 {
     struct pp_envelope envelope;
-    if (deliver_unchecked(session, text, len)) {
+    if (!session->unheard && deliver_unchecked(session, text, len)) {
         session->stats->messages_in++;
         return;
     }
@@ -168,7 +170,7 @@ static void on_binary(struct pp_session *session, unsigned char *bytes, size_t l
             on_frame(session, &frame, (char *)bytes + (frame.payload - bytes));
         bytes += n;
         len -= (size_t)n;
-    } while (len > 0 && pp_conn_is_open(session->conn));
+    } while (len > 0 && pp_line_is_open(&session->line));
 }
 
 void pp_session_take(struct pp_session *session, unsigned char *bytes, size_t len, bool text)

@@ -1,5 +1,5 @@
-/* What the files of a session share: session.c (life), session_in.c (messages from the client), session_out.c (to it),
- * session_hold.c (before it is let in). */
+/* What the files of a session share: session.c (its life), session_hold.c (before it is let in), session_recovery.c
+ * (losing a connection and coming back), session_in.c (messages from the client), session_out.c (to it). */
 #ifndef PP_SESSION_SESSION_INTERNAL_H
 #define PP_SESSION_SESSION_INTERNAL_H
 
@@ -7,8 +7,12 @@
 #include "net/loop.h"
 #include "session/session.h"
 
+struct pp_comeback;
+
 struct pp_session {
-    struct pp_conn *conn;
+    struct pp_line line;
+    struct pp_trail *trail;       /* NULL: the session ends with its connection */
+    struct pp_comeback *comeback; /* there where the trail is */
     struct pp_loop *loop;
     const struct pp_session_config *config;
     struct pp_session_stats *stats;
@@ -20,6 +24,9 @@ struct pp_session {
     const char *reason; /* why this side closed, NULL where it did not */
     uint64_t pinged;    /* when a ping was sent that nothing has been heard since; 0: none */
     uint8_t malformed;
+    bool live;          /* what is sent goes to the line at once */
+    bool over;          /* the session does not outlive its connection: it was closed, or given up */
+    bool unheard;       /* resumed, and nothing heard yet that shows that the client knows it */
     bool text;          /* the peer's last message was text, so it is answered in text */
     bool batch;         /* it takes several frames in one message */
     bool held;          /* the application's messages wait */
@@ -28,10 +35,45 @@ struct pp_session {
     char id[PP_UUID_SIZE];
 };
 
-/* A WebSocket message of the client, as struct pp_conn_ops tells it: `owner` is the session. */
-void pp_session_on_bytes(void *owner, unsigned char *bytes, size_t len, bool text);
+/* --- session.c --- */
 
-/* The same, past the hold. */
+/* The session goes on by this line. */
+void pp_session_attach_line(struct pp_session *session, struct pp_line line, struct pp_handshake *handshake);
+
+/* The line is gone, or is another's business from here on. */
+void pp_session_release_line(struct pp_session *session);
+
+/* The session is over: its owner is told, and it is freed. */
+void pp_session_end(struct pp_session *session, const char *reason, uint16_t code);
+
+/* --- session_recovery.c --- */
+
+void pp_session_begin_trail(struct pp_session *session);
+void pp_session_end_trail(struct pp_session *session);
+
+/* The line is lost, the session stays. */
+void pp_session_detach(struct pp_session *session, const char *reason, uint16_t code);
+
+/* A detached session was ended: its owner is told in the next turn. */
+void pp_session_give_up(struct pp_session *session, const char *reason);
+
+/* A resumed client is let in: it is sent what it missed. Nothing for others. */
+void pp_session_begin_replay(struct pp_session *session);
+
+/* The client has said something that it says to a session it knows. */
+void pp_session_on_heard(struct pp_session *session);
+
+/* --- session_out.c --- */
+
+/* Sends a ping. */
+void pp_session_ping(struct pp_session *session);
+
+/* Sends one of the protocol's own messages, with `payload` being JSON, to whoever is on the line. */
+void pp_session_send_control(struct pp_session *session, const char *type, const struct pp_buf *payload);
+
+/* --- session_in.c, session_hold.c --- */
+
+/* A WebSocket message of the client, past the hold. */
 void pp_session_take(struct pp_session *session, unsigned char *bytes, size_t len, bool text);
 
 /* The same while the session is held: takes what may pass and keeps the rest. */

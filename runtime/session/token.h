@@ -1,0 +1,28 @@
+/* Proof that a client holds a session: an HMAC that only this server can make. */
+#ifndef PP_SESSION_TOKEN_H
+#define PP_SESSION_TOKEN_H
+
+#include "session/uuid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PP_TOKEN_SECRET 32 /* bytes */
+#define PP_TOKEN_SIZE 65   /* 64 hexadecimal digits and a NUL */
+
+struct pp_token_key {
+    unsigned char secret[PP_TOKEN_SECRET];
+    char epoch[PP_UUID_SIZE]; /* another one for every start of a server */
+};
+
+/* A new epoch; the secret is made from `secret` (any length), or is random where that is NULL. */
+void pp_token_key_make(struct pp_token_key *key, const void *secret, size_t len);
+
+/* The hexadecimal HMAC-SHA256 of session id, epoch and generation. */
+void pp_token_write(const struct pp_token_key *key, const char *sid, uint64_t generation, char out[PP_TOKEN_SIZE]);
+
+/* Is `token` (any text) that of this session and generation? Takes as long whatever it is. */
+bool pp_token_matches(const struct pp_token_key *key, const char *sid, uint64_t generation, const char *token);
+
+#endif
