@@ -37,7 +37,7 @@ local function decided(client, run, err)
   if client._pending ~= run then -- it went, and perhaps came back and is asked about again
     return
   end
-  client._pending = nil
+  client._pending = false
   if err then
     core.send_error(client._ref, "MIDDLEWARE_ERROR", err.message)
     core.close_client(client._ref, 4003, err.message, "forced server disconnect")
@@ -69,7 +69,9 @@ end
 -- `failure` is why a session that was asked for was not found: "unknown", "token" or "gap".
 function _M.opened(server, ref, id, address, failure)
   local client = sockets.new(server, ref, id, address)
-  client.recoveryFailure = failure
+  if failure then
+    client.recoveryFailure = failure
+  end
   core.attach(ref, client)
   _M.enter(client)
 end
@@ -101,7 +103,7 @@ local function lost(client, reason, code)
       spawn(hooks.run, server, "onDisconnect", client, reason, code)
     end
   end
-  client._pending = nil
+  client._pending = false
   forget_listeners(client)
   server:_client_gone(client)
 end

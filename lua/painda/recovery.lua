@@ -1,5 +1,5 @@
--- Session recovery: the options of PPServer. What is recovered, and when, is runtime/session/recovery.h; what becomes of
--- the client's object is in dispatch.lua.
+-- Session recovery: the options of PPServer. What is recovered is in runtime/session/recovery.h; what becomes of
+-- the client's object in dispatch.lua.
 
 local options = require "painda.options"
 
