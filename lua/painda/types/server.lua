@@ -1,6 +1,12 @@
 ---@meta painda.server
 -- For editors only: servers. Never loaded.
 
+---@class painda.PPServer.Recovery
+---@field maxBufferSize? integer messages of one session (100)
+---@field maxBufferBytes? integer of one session's messages (1 MiB)
+---@field retentionMs? integer that a session waits for its client (120,000)
+---@field maxTotalBytes? integer of all sessions together (256 MiB)
+
 ---@class painda.PPServer.Options
 ---@field port? integer 0 (any free one) to 65535; needed, but for a Unix socket
 ---@field host? string an address, a name or "unix:/path"; default all addresses
@@ -32,6 +38,8 @@
 ---@field middlewareTimeout? integer ms that each middleware has to call next, default 10000
 ---@field maxPendingMessages? integer of one client that wait to be let into a namespace, or in middleware; default 1024
 ---@field presence? painda.Presence.Options
+---@field recovery? boolean | painda.PPServer.Recovery sessions outlive their connections
+---@field recoverySecret? string at least 16 bytes; random for each start where it is not given
 ---@field logger? painda.LogLevel | { level?: painda.LogLevel }
 
 ---@class painda.PPServer.Heartbeat
@@ -60,6 +68,12 @@
 ---@field rateLimited integer
 ---@field dropped integer messages not sent: the client was behind
 ---@field forbidden integer control messages that a client may not send
+---@field sessionsDetached? integer sessions that wait for their client; this and the next five where `recovery` is on
+---@field sessionsRecovered? integer
+---@field recoveryFailed? integer
+---@field sessionsExpired? integer
+---@field sessionsEvicted? integer given up because all together were too much
+---@field recoveryBytes? integer held for clients that may come back
 ---@field presenceTracked integer clients that presence tracks
 ---@field uptime number seconds
 ---@field generation integer

@@ -25,7 +25,9 @@
 ---@field rooms string[] the rooms it is in, in no order: a new array each time
 ---@field broadcast painda.Target every other client
 ---@field reloaded? boolean a connection handler has run for it again
----@field closed? boolean
+---@field closed? boolean it has no connection; where `recovery` is on, it may come back
+---@field recovered boolean its session goes on after a lost connection
+---@field recoveryFailure? "unknown" | "token" | "gap" why the session that it asked for did not
 local Client = {}
 
 ---Listens to a message type, `fn(payload, ack, msg)`, or to an event.
