@@ -11,7 +11,9 @@ local log = require "painda.log"
 local type, debug, setmetatable = type, debug, setmetatable
 local spawn, send_control = runtime.spawn, core.send_control
 
-local _M = {}
+local _M = {
+  errors = 0, -- reported since the process began
+}
 
 local roots = setmetatable({}, { __mode = "k" })
 
@@ -74,6 +76,7 @@ end
 -- Tells the log, the plugins and the error handlers: of the client, its namespace, the server. The last of them run on
 -- this task.
 function _M.report(trace, err, socket, mtype)
+  _M.errors = _M.errors + 1
   log.error(trace, {
     type = mtype,
     client = socket and socket.id,

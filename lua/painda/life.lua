@@ -130,6 +130,9 @@ end
 function _M.reopened(client)
   forget_listeners(client)
   client.reloaded = true
+  if client.server._registered.hooks then
+    spawn(hooks.run, client.server, "onConnect", client)
+  end
   spawn(run_each, client.server._registered.events, "connection", client)
   namespaces.reopened(client)
 end

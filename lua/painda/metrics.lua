@@ -9,6 +9,7 @@
 
 local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
+local faults = require "painda.faults"
 local hooks = require "painda.hooks"
 local options = require "painda.options"
 local reload = require "painda.reload"
@@ -34,7 +35,7 @@ Metrics.__name = "painda.Metrics"
 local function all_stats(self)
   local stats = self._server:getStats()
   stats.disconnections = stats.connections - stats.clients
-  stats.errors = stats.handlerErrors + hooks.errors(self._server)
+  stats.errors = faults.errors + hooks.errors(self._server)
   return stats
 end
 
@@ -91,7 +92,7 @@ local NUMBERS = {
   { "messages_forbidden_total", "counter", "forbidden", "Control messages that a client may not send." },
   { "room_joins_total", "counter", "roomJoins", "Rooms joined by clients." },
   { "room_leaves_total", "counter", "roomLeaves", "Rooms left by clients." },
-  { "errors_total", "counter", "errors", "Errors raised by handlers and hooks." },
+  { "errors_total", "counter", "errors", "Errors raised by handlers, middleware and hooks." },
   { "tasks_waiting", "gauge", "tasksWaiting", "Tasks that wait for something." },
   { "lua_memory_bytes", "gauge", "luaMemory", "Memory that Lua holds." },
   { "generation", "gauge", "generation", "The generation of the application that serves." },

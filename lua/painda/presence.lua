@@ -238,6 +238,7 @@ function Presence:track(client, data)
     return nil, ("%d clients are tracked already (maxTracked)"):format(most)
   end
   local time = wall()
+  client = client.client or client -- a namespace's socket stands for its client
   record = { id = id, client = client, json = text, joined = time, updated = time, place = self._last + 1 }
   self._by_id[id] = record
   self._last = record.place

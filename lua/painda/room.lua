@@ -67,7 +67,7 @@ local HOOKS = { roomJoin = "onRoomJoin", roomLeave = "onRoomLeave" }
 -- Tells the plugins, and the listeners of a namespace or of the server, that the socket joined or left a room.
 function _M.tell(socket, event, name)
   if socket.server._registered.hooks then
-    hooks.run(socket.server, HOOKS[event], socket, name)
+    runtime.spawn(hooks.run, socket.server, HOOKS[event], socket, name)
   end
   local events = (socket._space or socket.server)._registered.events
   if events[event] == nil then
