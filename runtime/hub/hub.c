@@ -75,24 +75,6 @@ struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t 
     return pp_map_get(&hub->by_id, id, len);
 }
 
-uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const struct pp_member *except, bool is_volatile)
-{
-    uint32_t sent = 0;
-    /* A send tells of backpressure at once, but members only leave at the end of a turn: the array stays as it is. */
-    for (uint32_t i = 0; i < hub->count; i++)
-        if (hub->members[i] != except && !pp_session_is_outside(hub->members[i]->session))
-            sent += pp_session_send(hub->members[i]->session, out, is_volatile);
-    return sent;
-}
-
-bool pp_hub_any_text(const struct pp_hub *hub)
-{
-    for (uint32_t i = 0; i < hub->count; i++)
-        if (pp_session_speaks_text(hub->members[i]->session))
-            return true;
-    return false;
-}
-
 void pp_hub_destroy(struct pp_hub *hub)
 {
     free(hub->members);

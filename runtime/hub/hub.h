@@ -1,5 +1,4 @@
-/* Who hears what: the sessions of a server, by id, by address and by room, and one message to all of them.
- * room.h has the rooms, audience.h has messages to some of them. */
+/* The sessions of a server, by id, by address and by room. room.h has the rooms, audience.h says who hears what. */
 #ifndef PP_HUB_HUB_H
 #define PP_HUB_HUB_H
 
@@ -46,13 +45,6 @@ void pp_hub_attach(struct pp_hub *hub, struct pp_member *member, const char *add
 
 /* NULL where nobody has that id. */
 struct pp_member *pp_hub_by_id(const struct pp_hub *hub, const char *id, size_t len);
-
-/* Sends to every member but `except` (may be NULL). Returns how many it was sent to. */
-uint32_t pp_hub_broadcast(struct pp_hub *hub, struct pp_outgoing *out, const struct pp_member *except,
-                          bool is_volatile);
-
-/* Does any member speak text? Then a message needs its envelope even where it has a schema. */
-bool pp_hub_any_text(const struct pp_hub *hub);
 
 /* Frees the tables; the members must be gone. */
 void pp_hub_destroy(struct pp_hub *hub);

@@ -248,12 +248,38 @@ static void speak_text_or_not(void)
     end();
 }
 
+static void are_answered_each_in_their_form(void)
+{
+    begin();
+    link_send(&clients[1].link, 0x81, "{\"type\":\"x\"}", 12);
+    struct pp_outgoing out = {.encoding = &config.encoding, .envelope = "{\"type\":\"y\"}", .envelope_len = 12};
+    CU_ASSERT_EQUAL(pp_audience_send(&hub, &(struct pp_audience){0}, &out, false), CLIENTS);
+    pp_outgoing_destroy(&out);
+    for (int c = 0; c < CLIENTS; c++) {
+        link_run(&clients[c].link, 1);
+        CU_ASSERT_EQUAL((unsigned char)clients[c].link.got.data[0], c == 1 ? 0x81 : 0x82);
+    }
+    end();
+}
+
+static void do_not_count_those_that_are_closing(void)
+{
+    begin();
+    pp_session_close(clients[0].member.session, 4000, "", "forced server disconnect");
+    struct pp_outgoing out = {.encoding = &config.encoding, .envelope = "{}", .envelope_len = 2};
+    CU_ASSERT_EQUAL(pp_audience_send(&hub, &(struct pp_audience){0}, &out, false), CLIENTS - 1);
+    pp_outgoing_destroy(&out);
+    end();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"are met once each", are_met_once_each},
         {"get one packet that is encoded once", get_one_packet_that_is_encoded_once},
         {"speak text or not", speak_text_or_not},
+        {"are answered each in their form", are_answered_each_in_their_form},
+        {"do not count those that are closing", do_not_count_those_that_are_closing},
         CU_TEST_INFO_NULL,
     };
     return pp_run_suite("hub/audience", tests);

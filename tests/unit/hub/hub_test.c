@@ -1,9 +1,8 @@
-/* The hub: who is in it, by id and by address, and one message to all. */
+/* The hub: who is in it, by id and by address. */
 #include "harness.h"
 #include "hub/hub.h"
 #include "random.h"
 #include "session/link.h"
-#include "wire/frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,12 +87,8 @@ static struct pp_member *find(const struct client *client)
 static void is_empty_at_first(void)
 {
     begin(0);
-    struct pp_outgoing out = {.encoding = &config.encoding, .envelope = "{}", .envelope_len = 2};
     CU_ASSERT_EQUAL(pp_hub_count_address(&hub, "127.0.0.1"), 0);
     CU_ASSERT_PTR_NULL(pp_hub_by_id(&hub, "x", 1));
-    CU_ASSERT_FALSE(pp_hub_any_text(&hub));
-    CU_ASSERT_EQUAL(pp_hub_broadcast(&hub, &out, NULL, false), 0);
-    pp_outgoing_destroy(&out);
     end();
 }
 
@@ -144,58 +139,11 @@ static void knows_who_is_in_it(void)
     end();
 }
 
-static void reaches_all_but_one_with_one_packet(void)
-{
-    begin(10);
-    struct pp_outgoing out = {.encoding = &config.encoding, .envelope = "{\"type\":\"x\"}", .envelope_len = 12};
-    CU_ASSERT_EQUAL(pp_hub_broadcast(&hub, &out, NULL, false), 10);
-    CU_ASSERT_EQUAL(out.binary->refs, 11);
-    CU_ASSERT_PTR_NULL(out.text);
-    CU_ASSERT_EQUAL(pp_hub_broadcast(&hub, &out, &clients[3].member, false), 9);
-    pp_outgoing_destroy(&out);
-    for (int i = 0; i < 10; i++) {
-        link_run(&clients[i].link, 1);
-        CU_ASSERT_EQUAL(clients[i].link.got.len, (2 + PP_FRAME_HEADER + 12) * (i == 3 ? 1 : 2));
-    }
-    end();
-}
-
-static void answers_each_in_its_form(void)
-{
-    begin(3);
-    CU_ASSERT_FALSE(pp_hub_any_text(&hub));
-    link_send(&clients[1].link, 0x81, "{\"type\":\"x\"}", 12);
-    CU_ASSERT_TRUE(pp_hub_any_text(&hub));
-    struct pp_outgoing out = {.encoding = &config.encoding, .envelope = "{\"type\":\"y\"}", .envelope_len = 12};
-    CU_ASSERT_EQUAL(pp_hub_broadcast(&hub, &out, NULL, false), 3);
-    pp_outgoing_destroy(&out);
-    for (int i = 0; i < 3; i++) {
-        link_run(&clients[i].link, 1);
-        CU_ASSERT_EQUAL((unsigned char)clients[i].link.got.data[0], i == 1 ? 0x81 : 0x82);
-    }
-    leave(&clients[1]);
-    CU_ASSERT_FALSE(pp_hub_any_text(&hub));
-    end();
-}
-
-static void does_not_count_those_that_are_closing(void)
-{
-    begin(3);
-    pp_session_close(clients[0].member.session, 4000, "", "forced server disconnect");
-    struct pp_outgoing out = {.encoding = &config.encoding, .envelope = "{}", .envelope_len = 2};
-    CU_ASSERT_EQUAL(pp_hub_broadcast(&hub, &out, NULL, false), 2);
-    pp_outgoing_destroy(&out);
-    end();
-}
-
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"is empty at first", is_empty_at_first},
         {"knows who is in it, whoever comes and goes", knows_who_is_in_it},
-        {"reaches all but one with one packet", reaches_all_but_one_with_one_packet},
-        {"answers each in its form", answers_each_in_its_form},
-        {"does not count those that are closing", does_not_count_those_that_are_closing},
         CU_TEST_INFO_NULL,
     };
     return pp_run_suite("hub/hub", tests);
