@@ -450,16 +450,22 @@ function Server:emit(mtype, payload)
   return send_out(self, mtype, payload)
 end
 
+local function everybody(self)
+  local all = self._everybody or target.new(self)
+  self._everybody = all
+  return all
+end
+
 -- server:to(room):emit(type, payload): who is in the room, or in one of an array of rooms.
 function Server:to(names)
-  return (target.to(target.new(self), names, 2))
+  return (target.to(everybody(self), names, 2))
 end
 
 Server.in_ = Server.to
 
 -- server:except(room):emit(type, payload): everybody who is not in it.
 function Server:except(names)
-  return (target.except(target.new(self), names, 2))
+  return (target.except(everybody(self), names, 2))
 end
 
 -- --- looking ---

@@ -75,7 +75,9 @@ local GETTERS = { rooms = room.rooms }
 
 -- Every other client.
 function GETTERS.broadcast(self)
-  return target.new(self.server, nil, self)
+  local others = target.new(self.server, nil, self)
+  rawset(self, "broadcast", others) -- kept by those who use it
+  return others
 end
 
 local metatable = { __name = "painda.Client" }
