@@ -205,11 +205,10 @@ local function on_control(client, mtype, _, _, payload)
   end
 end
 
-local function on_limited(client, info)
-  local limit = client.server.options.rateLimit
-  local on_limit = type(limit) == "table" and limit.onLimit
+local function on_limited(client, ns, limit, window)
+  local on_limit = client.server.options.rateLimit.onLimit
   if on_limit then
-    return on_limit(client, info)
+    on_limit(client, { namespace = ns, limit = limit, window = window == 1000 and "second" or "minute" })
   end
 end
 

@@ -5,7 +5,6 @@
 --   client._spaces[name]           = the client's socket in it, also while it waits to be let in
 
 local core = require "painda.core.server"
-local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
@@ -18,7 +17,7 @@ local room = require "painda.room"
 local sockets = require "painda.socket"
 local target = require "painda.target"
 
-local setmetatable, type, error, next, pcall = setmetatable, type, error, next, pcall
+local setmetatable, type, error, next = setmetatable, type, error, next
 local send_control = core.send_control
 local run_each, spawn, gather = emitter.run_each, runtime.spawn, handlers.gather
 local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
@@ -38,18 +37,21 @@ local _M = { Namespace = Namespace }
 
 -- --- making one ---
 
-local function check_name(name)
+-- What is wrong with the name of a namespace, or nil.
+function _M.name_fault(name)
   if type(name) ~= "string" then
-    error(("server:of takes the name of a namespace, a string, not a %s"):format(type(name)), 3)
+    return ("it is a string, not a %s"):format(type(name))
+  elseif name:sub(1, 1) ~= "/" then
+    return ('it begins with a slash: "/admin", not %q'):format(name:sub(1, 64))
   end
-  if name:sub(1, 1) ~= "/" then
-    error(('the name of a namespace begins with a slash: "/admin", not %q'):format(name:sub(1, 64)), 3)
-  end
-  if #name > 255 then
-    error(("the name of a namespace has at most 255 bytes, not %d"):format(#name), 3)
-  end
-  if name:find "%c" or not pcall(json.encode, name) then
-    error(("the name of a namespace is UTF-8 text without control characters, not %q"):format(name), 3)
+  local fault = core.room_fault(name, 255)
+  return fault and "it " .. fault
+end
+
+local function check_name(name)
+  local fault = _M.name_fault(name)
+  if fault then
+    error("server:of takes the name of a namespace: " .. fault, 3)
   end
 end
 

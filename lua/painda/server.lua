@@ -90,7 +90,9 @@ local RATE_LIMIT = {
   maxPerMinute = { type = "integer", min = 1, max = 60000000 },
   strategy = { values = { "fixed-window", "sliding-window" }, default = "fixed-window" },
   onLimit = { type = "function" },
+  namespaceOverrides = { type = "table" },
 }
+local LIMITS = { maxPerSecond = RATE_LIMIT.maxPerSecond, maxPerMinute = RATE_LIMIT.maxPerMinute }
 local LOGGER = { level = { values = { "debug", "info", "warn", "error", "silent" }, default = "info" } }
 local MODES = { chat = 0, media = 1, gaming = 2, voice = 3 }
 
@@ -101,6 +103,28 @@ local function strings(what, list, level)
     end
   end
   return list
+end
+
+-- name → limits, as an array for C, in the order of names.
+local function check_overrides(given, level)
+  local checked = {}
+  for name, limits in next, given or {} do
+    local fault = namespaces.name_fault(name)
+    if fault then
+      error(('PPServer rateLimit option "namespaceOverrides" has names of namespaces as keys: %s'):format(fault), level)
+    end
+    local what = ("PPServer rateLimit namespaceOverrides[%q]"):format(name)
+    limits = options.check(what, LIMITS, limits, level)
+    checked[#checked + 1] = {
+      ns = name,
+      maxPerSecond = limits.maxPerSecond or 0,
+      maxPerMinute = limits.maxPerMinute or 0,
+    }
+  end
+  table.sort(checked, function(a, b)
+    return a.ns < b.ns
+  end)
+  return checked
 end
 
 -- Checks the options as given, and their parts.
@@ -127,6 +151,7 @@ local function check(given, level)
   checked.rateLimit = options.check("PPServer rateLimit", RATE_LIMIT, checked.rateLimit or {}, level)
   checked.rateLimit.maxPerSecond = checked.rateLimit.maxPerSecond or checked.maxMessagesPerSecond
   recovery.check(checked, level)
+  checked.rateLimit.namespaceOverrides = check_overrides(checked.rateLimit.namespaceOverrides, level)
   checked.presence = options.check("PPServer presence", presence.OPTIONS, checked.presence or {}, level)
   checked.allowedOrigins = checked.allowedOrigins and strings("allowedOrigins", checked.allowedOrigins, level)
   checked.trustedProxies = checked.trustedProxies and strings("trustedProxies", checked.trustedProxies, level)
@@ -161,6 +186,7 @@ local function flat(server, o)
     maxPerSecond = rate.maxPerSecond or 0,
     maxPerMinute = rate.maxPerMinute or 0,
     slidingWindow = rate.strategy == "sliding-window",
+    limitOverrides = rate.namespaceOverrides,
     heartbeatInterval = heartbeat and heartbeat.interval or 0,
     heartbeatTimeout = heartbeat and heartbeat.timeout or 0,
     volatileAbove = o.volatileAbove,

@@ -126,6 +126,48 @@ static void configure_recovery(lua_State *L, struct pp_lua_server *server)
                                                  });
 }
 
+static void free_overrides(struct pp_lua_server *server)
+{
+    for (size_t i = 0; i < server->config.limits.override_count; i++)
+        free((char *)server->limit_overrides[i].ns);
+    free(server->limit_overrides);
+    server->limit_overrides = NULL;
+}
+
+/* The limit in the table at 2. */
+static struct pp_rate_limit limit_of(lua_State *L, bool sliding)
+{
+    return (struct pp_rate_limit){
+        .per_second = (uint32_t)number(L, "maxPerSecond"),
+        .per_minute = (uint32_t)number(L, "maxPerMinute"),
+        .sliding = sliding,
+    };
+}
+
+/* `limitOverrides` is an array of {ns, maxPerSecond, maxPerMinute}. */
+static void configure_limits(lua_State *L, struct pp_lua_server *server)
+{
+    bool sliding = flag(L, "slidingWindow");
+    free_overrides(server);
+    lua_getfield(L, 2, "limitOverrides");
+    size_t count = lua_objlen(L, -1);
+    server->limit_overrides = count > 0 ? pp_calloc(count, sizeof *server->limit_overrides) : NULL;
+    server->config.limits =
+        (struct pp_limits){.rest = limit_of(L, sliding), .overrides = server->limit_overrides, .override_count = count};
+    for (size_t i = 0; i < count; i++) {
+        struct pp_limit_override *override = &server->limit_overrides[i];
+        lua_rawgeti(L, -1, (int)i + 1);
+        lua_insert(L, 2); /* stack now: server, override, options, array */
+        lua_getfield(L, 2, "ns");
+        const char *ns = lua_tolstring(L, -1, &override->ns_len);
+        override->ns = pp_strndup(ns, override->ns_len);
+        lua_pop(L, 1);
+        override->limit = limit_of(L, sliding);
+        lua_remove(L, 2);
+    }
+    lua_pop(L, 1);
+}
+
 /* configure(server, options): every option is given, checked by lua/painda/server.lua. What is open keeps its timers
  * and uses the rest from the next message on. */
 static int configure(lua_State *L)
@@ -143,11 +185,7 @@ static int configure(lua_State *L)
     configure_recovery(L, server);
     config->inflater = inflater;
     config->max_decompressed = (size_t)number(L, "maxDecompressedSize");
-    config->rate = (struct pp_rate_limit){
-        .per_second = (uint32_t)number(L, "maxPerSecond"),
-        .per_minute = (uint32_t)number(L, "maxPerMinute"),
-        .sliding = flag(L, "slidingWindow"),
-    };
+    configure_limits(L, server);
     config->heartbeat_interval = (uint32_t)number(L, "heartbeatInterval");
     config->heartbeat_timeout = (uint32_t)number(L, "heartbeatTimeout");
     config->volatile_above = (size_t)number(L, "volatileAbove");
@@ -260,6 +298,7 @@ static int collect(lua_State *L)
     for (int i = 0; i < PP_CALLBACKS; i++)
         luaL_unref(L, LUA_REGISTRYINDEX, server->callbacks[i]);
     luaL_unref(L, LUA_REGISTRYINDEX, server->registry);
+    free_overrides(server);
     free_strings(server->allowed_origins);
     free_strings(server->trusted_proxies);
     pp_compressor_delete(server->compressor);

@@ -110,12 +110,18 @@ static bool on_unchecked(void *owner, const struct pp_message *message)
     return true;
 }
 
-static void on_limited(void *owner)
+static void on_limited(void *owner, const struct pp_refusal *refusal)
 {
     struct pp_lua_client *client = owner;
     lua_State *task = begin(client->server, PP_ON_LIMITED);
     push_object(task, client);
-    pp_call_run(client->server->vm, task, 1, "onLimit");
+    if (refusal->ns != NULL)
+        lua_pushlstring(task, refusal->ns, refusal->ns_len);
+    else
+        lua_pushnil(task);
+    lua_pushnumber(task, refusal->limit);
+    lua_pushnumber(task, refusal->window);
+    pp_call_run(client->server->vm, task, 4, "onLimit");
 }
 
 static void on_backpressure(void *owner)

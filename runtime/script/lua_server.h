@@ -23,9 +23,10 @@ struct pp_lua_server {
     struct pp_session_config config;
     struct pp_session_stats stats;
     struct pp_compressor *compressor;
-    struct pp_recovery *recovery; /* NULL until recovery is first configured */
-    char **allowed_origins;       /* NULL-terminated; NULL: all */
-    char **trusted_proxies;       /* NULL-terminated; NULL: none */
+    struct pp_limit_override *limit_overrides; /* as in config; owned */
+    struct pp_recovery *recovery;              /* NULL until recovery is first configured */
+    char **allowed_origins;                    /* NULL-terminated; NULL: all */
+    char **trusted_proxies;                    /* NULL-terminated; NULL: none */
     uint32_t max_per_address;
     uint64_t connections, refused;
     struct pp_histogram *handler_time; /* of message handlers until they end or wait; NULL: never asked for */

@@ -26,10 +26,11 @@ static bool has_room(const struct pp_rate_window *window, uint64_t length, uint3
 bool pp_rate_allow(struct pp_rate *rate, const struct pp_rate_limit *limit, uint64_t now)
 {
     if (roll(&rate->second, 1000, now))
-        rate->told = false;
-    roll(&rate->minute, 60000, now);
-    if (!has_room(&rate->second, 1000, limit->per_second, limit->sliding, now) ||
-        !has_room(&rate->minute, 60000, limit->per_minute, limit->sliding, now))
+        rate->told_second = false;
+    if (roll(&rate->minute, 60000, now))
+        rate->told_minute = false;
+    rate->by_minute = !has_room(&rate->minute, 60000, limit->per_minute, limit->sliding, now);
+    if (rate->by_minute || !has_room(&rate->second, 1000, limit->per_second, limit->sliding, now))
         return false;
     rate->second.count++;
     rate->minute.count++;
@@ -38,7 +39,8 @@ bool pp_rate_allow(struct pp_rate *rate, const struct pp_rate_limit *limit, uint
 
 bool pp_rate_tell_once(struct pp_rate *rate)
 {
-    bool first = !rate->told;
-    rate->told = true;
+    bool *told = rate->by_minute ? &rate->told_minute : &rate->told_second;
+    bool first = !*told;
+    *told = true;
     return first;
 }

@@ -18,13 +18,14 @@ struct pp_rate_window {
 /* Zero-initialised it has seen nothing. */
 struct pp_rate {
     struct pp_rate_window second, minute;
-    bool told; /* the client was told in this second: see pp_rate_tell_once */
+    bool told_second, told_minute; /* the client was told in this one: see pp_rate_tell_once */
+    bool by_minute;                /* what the last refused message was over */
 };
 
 /* Counts one message at `now`; false where it is over the limit (it is not counted then). */
 bool pp_rate_allow(struct pp_rate *rate, const struct pp_rate_limit *limit, uint64_t now);
 
-/* True once in each window in which messages were refused: one answer, not one for each. */
+/* After a refusal: true once in each second, or minute, whose limit refuses: one answer, not one for each message. */
 bool pp_rate_tell_once(struct pp_rate *rate);
 
 #endif

@@ -80,6 +80,7 @@ void pp_session_release_line(struct pp_session *session)
 
 static void free_session(struct pp_session *session)
 {
+    pp_limiter_destroy(&session->limiter);
     pp_session_release_line(session);
     pp_session_end_trail(session);
     pp_handshake_delete(session->handshake);

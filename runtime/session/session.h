@@ -12,9 +12,9 @@
 #define PP_SESSION_SESSION_H
 
 #include "net/conn.h"
+#include "session/limiter.h"
 #include "session/line.h"
 #include "session/outgoing.h"
-#include "session/rate.h"
 #include "session/recovery.h"
 #include "session/uuid.h"
 
@@ -61,7 +61,7 @@ struct pp_session_ops {
      * message is handled. False: nothing has happened, `message` will be called if it is valid. */
     bool (*unchecked)(void *owner, const struct pp_message *message);
     /* The first message of a window that is over the rate limit. */
-    void (*limited)(void *owner);
+    void (*limited)(void *owner, const struct pp_refusal *refusal);
     /* A message did not fit into the queue: it was dropped, or the session is closing, as configured. */
     void (*backpressure)(void *owner);
     /* The connection is lost, and the session kept for its client's return. May be NULL where none is recovered. */
@@ -78,7 +78,7 @@ struct pp_session_config {
     struct pp_registry *registry; /* may be NULL */
     struct pp_inflater *inflater;
     size_t max_decompressed;
-    struct pp_rate_limit rate;
+    struct pp_limits limits;
     uint32_t heartbeat_interval;  /* ms, 0: no heartbeat */
     uint32_t heartbeat_timeout;   /* ms that a pong may take */
     size_t volatile_above;        /* bytes queued from which on volatile messages are dropped */

@@ -24,8 +24,45 @@ bool pp_session_is_control(const char *type, size_t len)
     return len >= 5 && memcmp(type, "__pp_", 5) == 0;
 }
 
+/* --- rate --- */
+
+static bool over(struct pp_session *session, const struct pp_refusal *refusal)
+{
+    session->stats->limited++;
+    if (refusal->first) {
+        pp_session_send_error(session, "RATE_LIMIT_ERROR", "too many messages");
+        session->ops->limited(session->owner, refusal);
+    }
+    return false;
+}
+
+/* True where the limits let one more message in, as far as can be told before it is read. */
+static bool within_rate(struct pp_session *session)
+{
+    const struct pp_limits *limits = &session->config->limits;
+    struct pp_refusal refusal;
+    if (!pp_limits_any(limits))
+        return true;
+    uint64_t now = pp_loop_now(session->loop);
+    bool within = limits->override_count > 0 ? pp_limiter_may_look(&session->limiter, limits, now, &refusal)
+                                             : pp_limiter_allow(&session->limiter, limits, NULL, 0, now, &refusal);
+    return within || over(session, &refusal);
+}
+
+/* The same once its namespace is known. */
+static bool within_rate_of(struct pp_session *session, const char *ns, size_t ns_len)
+{
+    const struct pp_limits *limits = &session->config->limits;
+    struct pp_refusal refusal;
+    return limits->override_count == 0 ||
+           pp_limiter_allow(&session->limiter, limits, ns, ns_len, pp_loop_now(session->loop), &refusal) ||
+           over(session, &refusal);
+}
+
 static void deliver(struct pp_session *session, struct pp_message *message)
 {
+    if (!within_rate_of(session, message->ns, message->ns_len))
+        return;
     message->control = pp_session_is_control(message->type, message->type_len);
     session->stats->messages_in++;
     if (session->unheard && !message->control) /* the protocol's own may be sent by a client that waits to be told */
@@ -60,7 +97,7 @@ static bool deliver_unchecked(struct pp_session *session, const char *text, size
 static void on_envelope(struct pp_session *session, char *text, size_t len)
 {
     struct pp_envelope envelope;
-    if (!session->unheard && deliver_unchecked(session, text, len)) {
+    if (!session->unheard && session->config->limits.override_count == 0 && deliver_unchecked(session, text, len)) {
         session->stats->messages_in++;
         return;
     }
@@ -132,21 +169,6 @@ static void on_bad_frame(struct pp_session *session, const struct pp_frame *fram
         pp_session_close(session, PP_CLOSE_VERSION, "Invalid Protocol Version", "Invalid Protocol Version");
     else
         pp_session_close(session, PP_CLOSE_MALFORMED, "not a Painda frame", "forced server disconnect");
-}
-
-/* True where the rate limit lets one more message in. */
-static bool within_rate(struct pp_session *session)
-{
-    const struct pp_rate_limit *limit = &session->config->rate;
-    if ((limit->per_second | limit->per_minute) == 0 ||
-        pp_rate_allow(&session->rate, limit, pp_loop_now(session->loop)))
-        return true;
-    session->stats->limited++;
-    if (pp_rate_tell_once(&session->rate)) {
-        pp_session_send_error(session, "RATE_LIMIT_ERROR", "too many messages");
-        session->ops->limited(session->owner);
-    }
-    return false;
 }
 
 static void on_binary(struct pp_session *session, unsigned char *bytes, size_t len)

@@ -20,7 +20,7 @@ struct pp_session {
     void *owner;
     struct pp_handshake *handshake;
     struct pp_timer heartbeat;
-    struct pp_rate rate;
+    struct pp_limiter limiter;
     const char *reason; /* why this side closed, NULL where it did not */
     uint64_t pinged;    /* when a ping was sent that nothing has been heard since; 0: none */
     uint8_t malformed;

@@ -51,7 +51,13 @@
 ---@field maxPerSecond? integer
 ---@field maxPerMinute? integer
 ---@field strategy? "fixed-window" | "sliding-window"
----@field onLimit? fun(client: painda.Client)
+---@field onLimit? fun(client: painda.Client, info: painda.PPServer.Limited) once in each window that is over
+---@field namespaceOverrides? table<string, { maxPerSecond?: integer, maxPerMinute?: integer }> counted separately
+
+---@class painda.PPServer.Limited
+---@field namespace? string of an override
+---@field limit integer
+---@field window "second" | "minute"
 
 ---@class painda.PPServer.Stats
 ---@field clients integer open now

@@ -95,6 +95,19 @@ static void tells_once_in_each_window(void)
     CU_ASSERT_TRUE(pp_rate_tell_once(&rate));
 }
 
+static void tells_once_a_minute_of_the_minute(void)
+{
+    struct pp_rate rate = {0};
+    struct pp_rate_limit limit = {.per_second = 5, .per_minute = 7};
+    unsigned told = 0;
+    for (uint64_t now = 60000; now < 120000; now += 100)
+        told += !pp_rate_allow(&rate, &limit, now) && pp_rate_tell_once(&rate);
+    CU_ASSERT_EQUAL(told, 2); /* of the first second, then of the minute */
+    for (uint64_t now = 120000; now < 180000; now += 100)
+        told += !pp_rate_allow(&rate, &limit, now) && pp_rate_tell_once(&rate);
+    CU_ASSERT_EQUAL(told, 4);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -105,6 +118,7 @@ int main(void)
         {"does not count what it refused", does_not_count_what_it_refused},
         {"never passes more than the limit in a window", never_passes_more_than_the_limit},
         {"tells once in each window", tells_once_in_each_window},
+        {"tells once a minute of the minute", tells_once_a_minute_of_the_minute},
         CU_TEST_INFO_NULL,
     };
     return pp_run_suite("session/rate", tests);

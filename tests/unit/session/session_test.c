@@ -14,7 +14,8 @@ static struct pp_inflater *inflater;
 
 static struct {
     struct pp_buf messages; /* "type payload ns ack control\n" */
-    unsigned count, limited, closed, full;
+    unsigned count, limited, limit, closed, full;
+    char limited_ns[16];
     char reason[64];
     uint16_t code;
 } heard;
@@ -32,10 +33,12 @@ static void on_message(void *owner, const struct pp_message *message)
     pp_buf_append_string(&heard.messages, text);
 }
 
-static void on_limited(void *owner)
+static void on_limited(void *owner, const struct pp_refusal *refusal)
 {
     (void)owner;
     heard.limited++;
+    heard.limit = refusal->limit;
+    snprintf(heard.limited_ns, sizeof heard.limited_ns, "%.*s", (int)refusal->ns_len, refusal->ns ? refusal->ns : "");
 }
 
 static void on_backpressure(void *owner)
@@ -271,7 +274,7 @@ static void never_joins_raw_bytes_with_frames(void)
 static void limits_the_rate(void)
 {
     struct link link;
-    config.rate.per_minute = 3;
+    config.limits.rest.per_minute = 3;
     begin(&link, "");
     for (int i = 0; i < 8; i++)
         send_json(&link, "{\"type\":\"x\"}");
@@ -293,6 +296,33 @@ static unsigned fill(struct link *link, bool is_volatile)
         sent++;
     pp_outgoing_destroy(&out);
     return sent;
+}
+
+static void limits_namespaces_of_their_own(void)
+{
+    static const struct pp_limit_override game = {.ns = "/game", .ns_len = 5, .limit = {.per_minute = 2}};
+    struct link link;
+    config.limits = (struct pp_limits){.rest = {.per_minute = 3}, .overrides = &game, .override_count = 1};
+    begin(&link, "");
+    for (int i = 0; i < 3; i++) {
+        send_json(&link, "{\"type\":\"move\",\"__ns\":\"/game\"}");
+        send_json(&link, "{\"type\":\"say\",\"payload\":1}");
+    }
+    CU_ASSERT_EQUAL(heard.count, 5);
+    CU_ASSERT_EQUAL(heard.limited, 1);
+    CU_ASSERT_EQUAL(heard.limit, 2);
+    CU_ASSERT_STRING_EQUAL(heard.limited_ns, "/game");
+    send_json(&link, "{\"type\":\"say\",\"__ns\":\"/other\"}");
+    CU_ASSERT_EQUAL(heard.count, 5);
+    CU_ASSERT_EQUAL(heard.limited, 2);
+    CU_ASSERT_EQUAL(heard.limit, 3);
+    for (int i = 0; i < 3; i++) /* ten were looked at: twice as many as may pass */
+        send_json(&link, "{\"type\":\"say\"}");
+    CU_ASSERT_EQUAL(stats.malformed, 0);
+    send_json(&link, "nonsense");
+    CU_ASSERT_EQUAL(stats.malformed, 0);
+    end(&link);
+    reset_config();
 }
 
 static void drops_volatile_messages_for_a_client_that_is_behind(void)
@@ -435,7 +465,7 @@ static void holds_the_rest_of_a_batch(void)
     text[sizeof text - 1] = '}';
     CU_ASSERT_TRUE(pp_compress(compressor, text, sizeof text, &small));
     begin(&link, "pp_caps=batch");
-    config.rate.per_minute = 4;
+    config.limits.rest.per_minute = 4;
     pp_session_hold(link.session);
     put_message(&out, PP_FLAG_COMPRESSED, 0, small.data, small.len);
     put_json(&out, "{\"type\":\"a\",\"payload\":1}");
@@ -502,6 +532,7 @@ int main(void)
         {"takes batches where they were agreed on", takes_batches_where_they_were_agreed_on},
         {"never joins raw bytes with frames", never_joins_raw_bytes_with_frames},
         {"limits the rate", limits_the_rate},
+        {"limits namespaces of their own, and what it reads for it", limits_namespaces_of_their_own},
         {"drops volatile messages for a client that is behind", drops_volatile_messages_for_a_client_that_is_behind},
         {"closes a client that is too slow", closes_a_client_that_is_too_slow},
         {"drops for a slow client where that was chosen", drops_for_a_client_that_is_too_slow_where_that_was_chosen},
