@@ -87,6 +87,9 @@ function settle(run, err)
   end
   run.over = true
   stop_waiting(run)
+  if run.counted then
+    run.client._asked = run.client._asked - 1
+  end
   run.done(err)
 end
 
@@ -100,6 +103,10 @@ end
 
 local function begin_waiting(run)
   run.waiting = true
+  if run.message and not run.counted then
+    run.counted = true
+    run.client._asked = run.client._asked + 1
+  end
   run.timer = run.timer or new_timer(function()
     on_late(run)
   end)
@@ -188,10 +195,16 @@ faults.root(drive)
 
 -- Asks the middleware of `list` about `socket`, or about a message of it. done(err) is called at once where none waits.
 function _M.run(list, socket, message, ack_id, done)
+  local client, limit = socket.client or socket, socket.server.options.maxPendingMessages
+  if message and client._asked >= limit then
+    done(Error.new(("more than %d messages wait in middleware (maxPendingMessages)"):format(limit), "MIDDLEWARE_ERROR"))
+    return
+  end
   local run = {
     list = list,
     server = socket.server,
     socket = socket,
+    client = client,
     message = message,
     mtype = message and message.type,
     ack_id = ack_id,

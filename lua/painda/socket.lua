@@ -107,6 +107,8 @@ function _M.new(server, ref, id, address)
     _any = false,
     _acks = false,
     _spaces = false, -- its sockets in namespaces, by name
+    _asked = 0, -- its messages that wait in middleware
+    client = false,
     _pending = false, -- middleware has not let it in yet
   }, metatable)
 end
