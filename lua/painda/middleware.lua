@@ -195,7 +195,7 @@ faults.root(drive)
 
 -- Asks the middleware of `list` about `socket`, or about a message of it. done(err) is called at once where none waits.
 function _M.run(list, socket, message, ack_id, done)
-  local client, limit = socket.client or socket, socket.server.options.maxPendingMessages
+  local client, limit = socket._ns and socket.client or socket, socket.server.options.maxPendingMessages
   if message and client._asked >= limit then
     done(Error.new(("more than %d messages wait in middleware (maxPendingMessages)"):format(limit), "MIDDLEWARE_ERROR"))
     return

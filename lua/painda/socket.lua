@@ -80,6 +80,12 @@ function GETTERS.broadcast(self)
   return others
 end
 
+-- What most clients never have: fields here, so that their tables stay small.
+Socket._acks = false
+Socket._spaces = false -- its sockets in namespaces, by name
+Socket._asked = 0 -- its messages that wait in middleware
+Socket._pending = false -- middleware has not let it in yet
+
 local metatable = { __name = "painda.Client" }
 
 function metatable:__index(name)
@@ -105,11 +111,6 @@ function _M.new(server, ref, id, address)
     _on = EMPTY, -- message type → listener
     _events = EMPTY, -- "message", "disconnect", "error" → listener
     _any = false,
-    _acks = false,
-    _spaces = false, -- its sockets in namespaces, by name
-    _asked = 0, -- its messages that wait in middleware
-    client = false,
-    _pending = false, -- middleware has not let it in yet
   }, metatable)
 end
 
