@@ -86,6 +86,7 @@ end
 
 -- The tasks that are in an onSend hook: what that sends itself is not offered again.
 local inside = setmetatable({}, { __mode = "k" })
+local DROPPED = {} -- in place of a type; nil may be what the application gave, and is an error further on
 
 local function check_message(message)
   if type(message) ~= "table" and type(message) ~= "userdata" or type(message.type) ~= "string" then
@@ -113,7 +114,7 @@ local function offer(server, list, client, message)
 end
 
 -- What becomes of a message on its way out, once for all that it goes to: a type and a payload, or a message object in
--- place of both; nil and a text where a plugin dropped it.
+-- place of both; DROPPED and a text where a plugin dropped it.
 local function outgoing(server, client, mtype, payload, ns)
   local hooks = server._registered.hooks
   local list = hooks and hooks.onSend
@@ -126,7 +127,7 @@ local function outgoing(server, client, mtype, payload, ns)
   local message, dropped_by = offer(server, list, client, given)
   inside[task] = nil
   if message == nil then
-    return nil, ("dropped by the plugin %q"):format(dropped_by)
+    return DROPPED, ("dropped by the plugin %q"):format(dropped_by)
   end
   if type(message) == "userdata" then
     return message
@@ -137,7 +138,7 @@ end
 -- core.send for a client, with what the plugins make of it. To be called in its place where `sending` is true.
 function _M.send(client, mtype, payload, ns, ...)
   mtype, payload = outgoing(client.server, client, mtype, payload, ns)
-  if mtype == nil then
+  if mtype == DROPPED then
     return nil, payload, "MIDDLEWARE_ERROR"
   end
   return core.send(client._ref, mtype, payload, ns, ...)
@@ -146,7 +147,7 @@ end
 -- core.broadcast for a server, likewise: the plugins are asked once, with no client.
 function _M.broadcast(server, mtype, payload, ns, ...)
   mtype, payload = outgoing(server, nil, mtype, payload, ns)
-  if mtype == nil then
+  if mtype == DROPPED then
     return 0
   end
   return core.broadcast(server._core, mtype, payload, ns, ...)

@@ -245,6 +245,20 @@ describe("a plugin's hook", function()
     end
   end)
 
+  it("leaves a message without a type the error that it is", function()
+    server:register(plugin("x", { onSend = function() end }))
+    local client, socket = support.connect(server)
+    socket:join "r"
+    for _, send in ipairs {
+      function() socket:send { payload = 1 } end,
+      function() server:broadcast { payload = 1 } end,
+      function() server:to("r"):send { payload = 1 } end,
+    } do
+      assert.equal("the type of a message is a string that is not empty", support.message(send))
+    end
+    client:close()
+  end)
+
   it("is asked once for a broadcast, and passes relayed messages as they are", function()
     local asked = {}
     server:register(plugin("x", { onSend = function(_, msg)
