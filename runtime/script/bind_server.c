@@ -316,11 +316,13 @@ static void set_number(lua_State *L, const char *name, uint64_t value)
     lua_setfield(L, -2, name);
 }
 
-static void set_recovery_stats(lua_State *L, struct pp_recovery *recovery)
+static void set_recovery_stats(lua_State *L, const struct pp_lua_server *server)
 {
-    const struct pp_recovery_stats *counted = pp_recovery_stats(recovery);
-    set_number(L, "sessionsDetached", pp_recovery_detached(recovery));
-    set_number(L, "recoveryBytes", pp_recovery_bytes(recovery));
+    static struct pp_recovery_stats none;
+    struct pp_recovery *recovery = server->recovery;
+    const struct pp_recovery_stats *counted = recovery ? pp_recovery_stats(recovery) : &none;
+    set_number(L, "sessionsDetached", server->hub.detached);
+    set_number(L, "recoveryBytes", recovery ? pp_recovery_bytes(recovery) : 0);
     set_number(L, "sessionsRecovered", counted->recovered);
     set_number(L, "recoveryFailed", counted->failed);
     set_number(L, "sessionsExpired", counted->expired);
@@ -346,8 +348,7 @@ static int stats(lua_State *L)
     set_number(L, "rateLimited", counted->limited);
     set_number(L, "dropped", counted->dropped);
     set_number(L, "forbidden", counted->forbidden);
-    if (server->recovery != NULL)
-        set_recovery_stats(L, server->recovery);
+    set_recovery_stats(L, server);
     return 1;
 }
 

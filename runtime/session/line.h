@@ -5,7 +5,8 @@
 
 #include "net/conn.h"
 
-/* A sink tells the session what its client does by pp_session_on_bytes and pp_session_on_closed. */
+/* A sink tells the session what its client does by pp_session_on_bytes, pp_session_on_pong (where it was sent a ping)
+ * and pp_session_on_closed. */
 struct pp_sink_ops {
     enum pp_conn_send (*send)(void *self, struct pp_packet *packet); /* like pp_conn_send */
     size_t (*queued)(void *self);

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "session/history.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 struct pp_recovery {
@@ -35,7 +34,7 @@ struct pp_recovery *pp_recovery_new(const void *secret, size_t len, void (*evict
 {
     struct pp_recovery *recovery = pp_calloc(1, sizeof *recovery);
     recovery->evict = evict;
-    pp_token_key_make(&recovery->key, secret, len);
+    pp_token_key_create(&recovery->key, secret, len);
     return recovery;
 }
 
@@ -43,7 +42,7 @@ void pp_recovery_delete(struct pp_recovery *recovery)
 {
     if (recovery == NULL)
         return;
-    OPENSSL_cleanse(&recovery->key, sizeof recovery->key);
+    pp_token_key_destroy(&recovery->key);
     free(recovery);
 }
 
@@ -160,6 +159,8 @@ void pp_trail_add(struct pp_trail *trail, struct pp_packet *packet)
     keep_within_budget(recovery);
     while (recovery->bytes > limits->max_total && trail->history.count > 0)
         pp_history_shift(&trail->history, &recovery->bytes);
+    if (recovery->bytes > limits->max_total) /* by the ring that this took: then it does without one */
+        pp_history_clear(&trail->history, &recovery->bytes);
 }
 
 uint64_t pp_trail_offset(const struct pp_trail *trail)

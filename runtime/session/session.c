@@ -124,15 +124,17 @@ void pp_session_delete(struct pp_session *session)
         line.sink->forget(line.self);
 }
 
-static void on_pong(void *owner)
+void pp_session_on_pong(void *owner)
 {
     struct pp_session *session = owner;
     if (session->unheard)
         pp_session_on_heard(session);
 }
 
-static const struct pp_conn_ops conn_ops = {
-    .message = pp_session_on_bytes, .pong = on_pong, .resumed = pp_session_on_resumed, .closed = pp_session_on_closed};
+static const struct pp_conn_ops conn_ops = {.message = pp_session_on_bytes,
+                                            .pong = pp_session_on_pong,
+                                            .resumed = pp_session_on_resumed,
+                                            .closed = pp_session_on_closed};
 
 /* Is `name` one of the capabilities that the client offers (?pp_caps=batch,state)? */
 static bool offers(const struct pp_handshake *handshake, const char *name)

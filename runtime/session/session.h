@@ -107,6 +107,7 @@ void pp_session_delete(struct pp_session *session);
 
 /* What a sink tells of its client: see struct pp_conn_ops. The session may be freed when on_closed returns. */
 void pp_session_on_bytes(void *session, unsigned char *bytes, size_t len, bool text);
+void pp_session_on_pong(void *session);
 void pp_session_on_closed(void *session, uint16_t code, const char *text, bool by_peer);
 
 /* --- recovery --- */

@@ -46,7 +46,8 @@ void pp_session_on_held_bytes(struct pp_session *session, unsigned char *bytes, 
         size_t n = text ? len * passes(session, bytes, len, false) : passing_frame(session, bytes, len);
         if (n == 0) { /* what is malformed waits too, to be complained of in its turn */
             pp_buf_append(&session->kept, bytes, len);
-            pp_conn_pause(session->line.conn);
+            if (session->line.conn != NULL)
+                pp_conn_pause(session->line.conn);
             return;
         }
         pp_session_take(session, bytes, n, text);

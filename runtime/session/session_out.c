@@ -36,6 +36,20 @@ static bool give(struct pp_session *session, struct pp_packet *packet, bool coun
     return true;
 }
 
+/* What need not arrive: it goes at once, and with little before it, or not at all. */
+static bool give_volatile(struct pp_session *session, struct pp_packet *packet, bool counted)
+{
+    if (!session->live || pp_line_queued(&session->line) > session->config->volatile_above ||
+        pp_line_send(&session->line, packet) != PP_CONN_QUEUED) {
+        session->stats->dropped++;
+        return true;
+    }
+    session->stats->messages_out++;
+    if (counted && session->trail != NULL && !session->over)
+        pp_trail_add(session->trail, packet);
+    return true;
+}
+
 /* What its client does not count goes to whoever is on the line, replay or not. */
 static bool give_control(struct pp_session *session, struct pp_packet *packet)
 {
@@ -55,14 +69,11 @@ bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool i
 {
     if (is_gone(session))
         return false;
-    if (is_volatile && (!session->live || !pp_line_is_open(&session->line) ||
-                        pp_line_queued(&session->line) > session->config->volatile_above)) {
-        session->stats->dropped++;
-        return true;
-    }
     struct pp_packet *packet = pp_outgoing_packet(out, session->text);
     if (packet == NULL)
         return true;
+    if (is_volatile)
+        return give_volatile(session, packet, !out->control);
     return out->control ? give_control(session, packet) : give(session, packet, true);
 }
 

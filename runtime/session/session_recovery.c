@@ -184,6 +184,8 @@ static void take_over(struct pp_session *session)
     if (line.conn != NULL)
         pp_conn_set_owner(line.conn, &deaf, &limits, NULL);
     pp_line_abort(&line, PP_CLOSE_TAKEN_OVER, "session taken over");
+    if (line.sink != NULL)
+        line.sink->forget(line.self);
     session->ops->detached(session->owner, "transport close", PP_CLOSE_TAKEN_OVER);
     pp_handshake_delete(handshake);
     session->handshake = NULL;

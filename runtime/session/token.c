@@ -2,6 +2,7 @@
 #include "session/token.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define RANDOM_SECRET 32 /* bytes */
+
 static void check(bool done, const char *what)
 {
     if (done)
@@ -19,22 +22,30 @@ static void check(bool done, const char *what)
     abort();
 }
 
-void pp_token_key_make(struct pp_token_key *key, const void *secret, size_t len)
+void pp_token_key_create(struct pp_token_key *key, const void *secret, size_t len)
 {
     pp_uuid(key->epoch);
-    if (secret == NULL)
-        check(getrandom(key->secret, sizeof key->secret, 0) == sizeof key->secret, "the system has no random numbers");
+    key->len = secret ? len : RANDOM_SECRET;
+    key->secret = pp_malloc(key->len);
+    if (secret != NULL)
+        memcpy(key->secret, secret, len);
     else
-        check(EVP_Digest(secret, len, key->secret, NULL, EVP_sha256(), NULL) == 1, "SHA-256 is missing");
+        check(getrandom(key->secret, RANDOM_SECRET, 0) == RANDOM_SECRET, "the system has no random numbers");
+}
+
+void pp_token_key_destroy(struct pp_token_key *key)
+{
+    OPENSSL_cleanse(key->secret, key->len);
+    free(key->secret);
 }
 
 void pp_token_write(const struct pp_token_key *key, const char *sid, uint64_t generation, char out[PP_TOKEN_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char text[256], digest[EVP_MAX_MD_SIZE];
-    int len = snprintf((char *)text, sizeof text, "%s\n%s\n%llu", sid, key->epoch, (unsigned long long)generation);
+    int len = snprintf((char *)text, sizeof text, "%s%s%llu", sid, key->epoch, (unsigned long long)generation);
     unsigned int digest_len = 0;
-    check(HMAC(EVP_sha256(), key->secret, sizeof key->secret, text, (size_t)len, digest, &digest_len) != NULL,
+    check(HMAC(EVP_sha256(), key->secret, (int)key->len, text, (size_t)len, digest, &digest_len) != NULL,
           "HMAC-SHA256 is missing");
     for (unsigned int i = 0; i < digest_len; i++) {
         *out++ = digits[digest[i] >> 4];

@@ -8,18 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PP_TOKEN_SECRET 32 /* bytes */
-#define PP_TOKEN_SIZE 65   /* 64 hexadecimal digits and a NUL */
+#define PP_TOKEN_SIZE 65 /* 64 hexadecimal digits and a NUL */
 
 struct pp_token_key {
-    unsigned char secret[PP_TOKEN_SECRET];
+    unsigned char *secret;
+    size_t len;
     char epoch[PP_UUID_SIZE]; /* another one for every start of a server */
 };
 
-/* A new epoch; the secret is made from `secret` (any length), or is random where that is NULL. */
-void pp_token_key_make(struct pp_token_key *key, const void *secret, size_t len);
+/* A new epoch; the secret is a copy of `secret`, or random where that is NULL. */
+void pp_token_key_create(struct pp_token_key *key, const void *secret, size_t len);
+void pp_token_key_destroy(struct pp_token_key *key);
 
-/* The hexadecimal HMAC-SHA256 of session id, epoch and generation. */
+/* The hexadecimal HMAC-SHA256 of session id, epoch and generation (in decimal digits), one behind the other. */
 void pp_token_write(const struct pp_token_key *key, const char *sid, uint64_t generation, char out[PP_TOKEN_SIZE]);
 
 /* Is `token` (any text) that of this session and generation? Takes as long whatever it is. */

@@ -1,4 +1,5 @@
 """Sessions that outlive their connection: exactly once, in order, or told so."""
+import hmac
 import re
 
 import pytest
@@ -164,6 +165,17 @@ def test_a_forged_token_gets_a_session_of_its_own(client, other, token):
 def test_a_token_of_another_session_is_no_good(client, other):
     thief = Client(client.server, client.query(pp_rtoken=other.token))
     assert thief.errors == ["RECOVERY_AUTH_ERROR"] and thief.sid not in (client.sid, other.sid)
+
+
+def test_the_token_is_an_hmac_of_what_it_is_for():
+    secret = "a secret that nodes may share"
+    with Recovering(f"recoverySecret = '{secret}'") as server:
+        client = Client(server)
+        for generation in range(1, 4):
+            said = f"{client.sid}{client.first.payload['epoch']}{generation}"
+            assert client.token == hmac.new(secret.encode(), said.encode(), "sha256").hexdigest()
+            client.cut()
+            client.come_back()
 
 
 def test_tokens_of_an_earlier_start_are_unknown():

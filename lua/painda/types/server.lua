@@ -74,12 +74,12 @@
 ---@field rateLimited integer
 ---@field dropped integer messages not sent: the client was behind
 ---@field forbidden integer control messages that a client may not send
----@field sessionsDetached? integer sessions that wait for their client; this and the next five where `recovery` is on
----@field sessionsRecovered? integer
----@field recoveryFailed? integer
----@field sessionsExpired? integer
----@field sessionsEvicted? integer given up because all together were too much
----@field recoveryBytes? integer held for clients that may come back
+---@field sessionsDetached integer sessions that wait for their client
+---@field sessionsRecovered integer
+---@field recoveryFailed integer
+---@field sessionsExpired integer
+---@field sessionsEvicted integer given up because all together were too much
+---@field recoveryBytes integer held for clients that may come back
 ---@field presenceTracked integer clients that presence tracks
 ---@field uptime number seconds
 ---@field generation integer
