@@ -138,8 +138,12 @@ local wants_message = setmetatable({}, {
   end,
 })
 
--- `payload` and `message` are there where C guessed that they will be asked for, else nil.
-local function on_message(client, mtype, ack_id, ns, payload, message)
+-- `payload` and `message` are there where C guessed that they will be asked for, else nil; or `read`, which makes the
+-- payload and must be called before anything else.
+local function on_message(client, mtype, ack_id, ns, payload, message, read)
+  if read then
+    payload = read()
+  end
   local registered = client.server._registered
   if ns or registered.gate then
     guard(client, mtype, ack_id, ns, payload, message)

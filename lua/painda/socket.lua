@@ -4,12 +4,14 @@ local core = require "painda.core.server"
 local ack = require "painda.ack"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local flat = require "painda.flat"
 local hooks = require "painda.hooks"
 local room = require "painda.room"
 local target = require "painda.target"
 
 local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
 local type, error, tostring = type, error, tostring
+local flat_send, relay = flat.send, flat.relay
 local send, send_control = core.send, core.send_control
 
 local Socket = { recovered = false }
@@ -224,6 +226,9 @@ function Socket:emit(mtype, payload, callback)
   if hooks.sending then
     return result(hooks.send(self, mtype, payload))
   end
+  if flat_send(self._ref, mtype, payload) then
+    return true
+  end
   local sent, text, code = send(self._ref, mtype, payload)
   if sent then
     return sent
@@ -238,6 +243,9 @@ function Socket:send(message, options)
     error(("client:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
   end
   local callback = type(options) == "function" and options or nil
+  if options == nil and kind == "userdata" and not hooks.sending and relay(self._ref, message) then
+    return true
+  end
   options = type(options) == "table" and options or EMPTY
   if callback then
     return result(ask(self, message.type, message.payload, callback))

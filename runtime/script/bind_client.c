@@ -87,7 +87,7 @@ static void deliver(struct pp_lua_connection *connection, const struct pp_messag
     char error[PP_LUA_JSON_ERROR];
     lua_State *task = begin(connection, PP_CONNECTION_MESSAGE);
     lua_pushlstring(task, message->type, message->type_len);
-    if (!pp_lua_message_push_payload(task, message, error, sizeof error)) {
+    if (!pp_lua_message_push_payload(task, message, NULL, error, sizeof error)) {
         pp_call_cancel(connection->vm, task);
         fault(connection, message->schema ? "SCHEMA_ERROR" : "DECODE_ERROR", error);
         return;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "net/listener.h"
 #include "script/bind.h"
+#include "script/lua_flat.h"
 #include "script/lua_listener.h"
 #include "script/lua_message.h"
 #include "script/lua_room.h"
@@ -426,6 +427,7 @@ int pp_bind_server(lua_State *L)
     luaL_register(L, NULL, functions);
     pp_bind_client_functions(L);
     pp_bind_send_functions(L);
+    pp_bind_flat_functions(L);
     pp_bind_publish(L);
     pp_bind_metrics(L);
     pp_bind_room_functions(L);

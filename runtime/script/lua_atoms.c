@@ -3,64 +3,67 @@
 #include "script/lua_atoms.h"
 
 #include <lauxlib.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <string.h>
 
-#define PLACES 256
+#define SLOTS 256
 #define LONGEST 31
 
-struct atom {
+static struct slot {
+    struct pp_lua_atom atom;
     uint8_t len; /* 0: empty */
     char bytes[LONGEST];
-    int ref;
-    enum pp_lua_hint hint;
-};
+} slots[SLOTS];
 
-static struct atom atoms[PLACES];
-static enum pp_lua_hint no_hint; /* of what is too long to be kept */
+static struct pp_lua_atom nobody; /* of what is too long to be kept */
 
-static unsigned place_of(const char *bytes, size_t len)
+/* `len` is 1 or more. */
+static struct slot *slot_of(const char *bytes, size_t len)
 {
     uint32_t head, tail;
     if (len < sizeof head)
-        return (unsigned)(unsigned char)bytes[0] ^ (unsigned)len << 6;
+        return &slots[((unsigned)(unsigned char)bytes[0] ^ (unsigned)len << 6) % SLOTS];
     memcpy(&head, bytes, sizeof head);
     memcpy(&tail, bytes + len - sizeof tail, sizeof tail);
-    return ((head * 2654435761u) ^ (tail * 2246822519u) ^ (uint32_t)len * 97u) >> 24;
+    return &slots[((head * 2654435761u) ^ (tail * 2246822519u) ^ (uint32_t)len * 97u) >> 24];
 }
 
-enum pp_lua_hint *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
+static bool holds(const struct slot *slot, const char *bytes, size_t len)
+{
+    return slot->len == len && memcmp(slot->bytes, bytes, len) == 0;
+}
+
+struct pp_lua_atom *pp_lua_atom_find(const char *bytes, size_t len)
+{
+    if (len == 0 || len > LONGEST)
+        return NULL;
+    struct slot *slot = slot_of(bytes, len);
+    return holds(slot, bytes, len) ? &slot->atom : NULL;
+}
+
+struct pp_lua_atom *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len)
 {
     if (len == 0 || len > LONGEST) {
         lua_pushlstring(L, bytes, len);
-        no_hint = PP_HINT_NONE;
-        return &no_hint;
+        nobody = (struct pp_lua_atom){.ref = LUA_NOREF};
+        return &nobody;
     }
-    struct atom *atom = &atoms[place_of(bytes, len)];
-    if (atom->len == len && memcmp(atom->bytes, bytes, len) == 0) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, atom->ref);
-        return &atom->hint;
+    struct slot *slot = slot_of(bytes, len);
+    if (holds(slot, bytes, len)) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, slot->atom.ref);
+        return &slot->atom;
     }
-    if (atom->len != 0)
-        luaL_unref(L, LUA_REGISTRYINDEX, atom->ref);
+    if (slot->len != 0)
+        luaL_unref(L, LUA_REGISTRYINDEX, slot->atom.ref);
     lua_pushlstring(L, bytes, len);
     lua_pushvalue(L, -1);
-    atom->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    atom->len = (uint8_t)len;
-    memcpy(atom->bytes, bytes, len);
-    atom->hint = PP_HINT_NONE;
-    return &atom->hint;
-}
-
-enum pp_lua_hint pp_lua_atom_hint(const char *bytes, size_t len)
-{
-    if (len == 0 || len > LONGEST)
-        return PP_HINT_NONE;
-    const struct atom *atom = &atoms[place_of(bytes, len)];
-    return atom->len == len && memcmp(atom->bytes, bytes, len) == 0 ? atom->hint : PP_HINT_NONE;
+    slot->atom = (struct pp_lua_atom){.ref = luaL_ref(L, LUA_REGISTRYINDEX)};
+    slot->len = (uint8_t)len;
+    memcpy(slot->bytes, bytes, len);
+    return &slot->atom;
 }
 
 void pp_lua_atoms_clear(void)
 {
-    memset(atoms, 0, sizeof atoms);
+    memset(slots, 0, sizeof slots);
 }

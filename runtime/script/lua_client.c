@@ -5,6 +5,7 @@
 #include "net/listener.h"
 #include "script/call.h"
 #include "script/lua_atoms.h"
+#include "script/lua_flat.h"
 #include "script/lua_json.h"
 #include "script/lua_message.h"
 #include "script/lua_room.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 
 const struct pp_message *pp_lua_current_message;
-static enum pp_lua_hint *current_hint; /* of its type; good where there is a current message */
+static struct pp_lua_atom *current_atom; /* of its type; good where there is a current message */
 
 static lua_State *begin(struct pp_lua_server *server, enum pp_callback callback)
 {
@@ -31,41 +32,60 @@ static void push_object(lua_State *task, const struct pp_lua_client *client)
 
 /* --- the session's events --- */
 
-/* [-0, +2] Pushes the payload and the message object: what is not made ready is nil, and can be asked for by payload()
- * and message(). A schema's payload is always read, since one that can't be is not a message: false then. */
-static bool push_prepared(lua_State *task, struct pp_lua_client *client, const struct pp_message *message,
-                          enum pp_lua_hint hint)
+/* [-0, +3 or +0] Pushes the payload as three values, of which one is not nil: it as a table or other value, the message
+ * object, or the function that makes its table and has to be called first of all. False, with the error, where it can't
+ * be read. */
+static bool push_payload(lua_State *task, const struct pp_message *message, struct pp_lua_atom *atom, char *error)
 {
-    char error[PP_LUA_JSON_ERROR];
-    bool read = message->schema != NULL || hint == PP_HINT_PAYLOAD;
-    if (read && !pp_lua_message_push_payload(task, message, error, sizeof error)) {
-        pp_session_malformed(client->member.session, message->schema ? "SCHEMA_ERROR" : "DECODE_ERROR", error);
+    lua_pushnil(task);
+    lua_pushnil(task);
+    if (message->schema == NULL && pp_flat_read(task, message->payload, message->payload_len, &atom->place))
+        return true;
+    lua_pop(task, 2);
+    if (!pp_lua_message_push_payload(task, message, &atom->place, error, PP_LUA_JSON_ERROR))
         return false;
-    }
-    if (!read)
-        lua_pushnil(task);
-    if (!read && hint == PP_HINT_MESSAGE)
-        pp_lua_message_push(task, message);
-    else
-        lua_pushnil(task);
+    lua_pushnil(task);
+    lua_pushnil(task);
     return true;
 }
 
-/* Runs the function and its six arguments on `task` as the handler of `message`. */
+/* [-0, +3 or +0] The same for what the handlers of the type need: all are nil where nothing is made ready, and can be
+ * asked for by payload() and message(). A schema's payload is always read, since one that can't be is not a message:
+ * false then. */
+static bool push_prepared(lua_State *task, struct pp_lua_client *client, const struct pp_message *message,
+                          struct pp_lua_atom *atom)
+{
+    char error[PP_LUA_JSON_ERROR];
+    if (message->schema != NULL || (atom->hint == PP_HINT_PAYLOAD && !message->control)) {
+        bool read = push_payload(task, message, atom, error);
+        if (!read)
+            pp_session_malformed(client->member.session, message->schema ? "SCHEMA_ERROR" : "DECODE_ERROR", error);
+        return read;
+    }
+    lua_pushnil(task);
+    if (atom->hint == PP_HINT_MESSAGE)
+        pp_lua_message_push(task, message);
+    else
+        lua_pushnil(task);
+    lua_pushnil(task);
+    return true;
+}
+
+/* Runs the function and its seven arguments on `task` as the handler of `message`. */
 static void run_message(lua_State *task, struct pp_lua_client *client, const struct pp_message *message,
-                        enum pp_lua_hint *hint)
+                        struct pp_lua_atom *atom)
 {
     const struct pp_message *outer = pp_lua_current_message;
-    enum pp_lua_hint *outer_hint = current_hint;
+    struct pp_lua_atom *outer_atom = current_atom;
     pp_lua_current_message = message;
-    current_hint = hint;
+    current_atom = atom;
     struct pp_lua_server *server = client->server;
     uint64_t began = server->measures ? pp_clock_ns() : 0;
-    pp_call_run(server->vm, task, 6, "message");
+    pp_call_run(server->vm, task, 7, "message");
     if (began > 0 && !message->control)
         pp_histogram_add(server->handler_time, pp_clock_ns() - began);
     pp_lua_current_message = outer;
-    current_hint = outer_hint;
+    current_atom = outer_atom;
 }
 
 static void on_message(void *owner, const struct pp_message *message)
@@ -73,7 +93,7 @@ static void on_message(void *owner, const struct pp_message *message)
     struct pp_lua_client *client = owner;
     lua_State *task = begin(client->server, message->control ? PP_ON_CONTROL : PP_ON_MESSAGE);
     push_object(task, client);
-    enum pp_lua_hint *hint = pp_lua_atom_push(task, message->type, message->type_len);
+    struct pp_lua_atom *atom = pp_lua_atom_push(task, message->type, message->type_len);
     if (message->ack_id > 0)
         lua_pushnumber(task, (lua_Number)message->ack_id);
     else
@@ -82,31 +102,31 @@ static void on_message(void *owner, const struct pp_message *message)
         lua_pushlstring(task, message->ns, message->ns_len);
     else
         lua_pushnil(task);
-    if (!push_prepared(task, client, message, *hint)) {
+    if (!push_prepared(task, client, message, atom)) {
         pp_call_cancel(client->server->vm, task);
         return;
     }
-    run_message(task, client, message, hint);
+    run_message(task, client, message, atom);
 }
 
 /* Where the handlers of the type read the payload, reading it is the check: nothing is looked at twice. */
 static bool on_unchecked(void *owner, const struct pp_message *message)
 {
     struct pp_lua_client *client = owner;
-    if (pp_lua_atom_hint(message->type, message->type_len) != PP_HINT_PAYLOAD)
+    struct pp_lua_atom *atom = pp_lua_atom_find(message->type, message->type_len);
+    if (atom == NULL || atom->hint != PP_HINT_PAYLOAD)
         return false;
     lua_State *task = begin(client->server, PP_ON_MESSAGE);
     char error[PP_LUA_JSON_ERROR];
     push_object(task, client);
-    enum pp_lua_hint *hint = pp_lua_atom_push(task, message->type, message->type_len);
+    lua_rawgeti(task, LUA_REGISTRYINDEX, atom->ref);
     lua_pushnil(task);
     lua_pushnil(task);
-    if (!pp_lua_message_push_payload(task, message, error, sizeof error)) {
+    if (!push_payload(task, message, atom, error)) {
         pp_call_cancel(client->server->vm, task);
         return false;
     }
-    lua_pushnil(task);
-    run_message(task, client, message, hint);
+    run_message(task, client, message, atom);
     return true;
 }
 
@@ -408,9 +428,10 @@ static int queued(lua_State *L)
 static int payload(lua_State *L)
 {
     char error[PP_LUA_JSON_ERROR] = "no message is being handled";
-    if (pp_lua_current_message == NULL || !pp_lua_message_push_payload(L, pp_lua_current_message, error, sizeof error))
+    if (pp_lua_current_message == NULL ||
+        !pp_lua_message_push_payload(L, pp_lua_current_message, &current_atom->place, error, sizeof error))
         return luaL_error(L, "%s", error);
-    *current_hint = PP_HINT_PAYLOAD;
+    current_atom->hint = PP_HINT_PAYLOAD;
     return 1;
 }
 
@@ -420,7 +441,7 @@ static int message_object(lua_State *L)
     if (pp_lua_current_message == NULL)
         return luaL_error(L, "no message is being handled");
     pp_lua_message_push(L, pp_lua_current_message);
-    *current_hint = PP_HINT_MESSAGE;
+    current_atom->hint = PP_HINT_MESSAGE;
     return 1;
 }
 

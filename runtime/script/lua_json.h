@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <lua.h>
 
@@ -28,6 +29,10 @@ void pp_lua_json_init(lua_State *L);
  * `error_size`) and returns 0. `text` is untrusted: nesting above 64, invalid UTF-8 and everything RFC 8259 doesn't
  * allow are refused. [-0, +1 or +0] */
 int pp_lua_json_decode(lua_State *L, const char *text, size_t len, char *error, size_t error_size);
+
+/* The same, for texts that are alike: what their objects teach is kept at `place`, which begins as 0, and not mixed
+ * with what all others teach. [-0, +1 or +0] */
+int pp_lua_json_decode_at(lua_State *L, const char *text, size_t len, uint64_t *place, char *error, size_t error_size);
 
 /* Appends the value at `index` as JSON: true; or false with the reason in `error`, which begins with the path inside
  * the value (`payload.players[3].x: NaN cannot be encoded`), and nothing appended. nil is null; tables with the array

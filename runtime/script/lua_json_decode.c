@@ -333,11 +333,17 @@ static void explain(const char *text, size_t len, char *error, size_t error_size
 
 int pp_lua_json_decode(lua_State *L, const char *text, size_t len, char *error, size_t error_size)
 {
+    return pp_lua_json_decode_at(L, text, len, &pp_shapes_open(L)->outermost, error, error_size);
+}
+
+int pp_lua_json_decode_at(lua_State *L, const char *text, size_t len, pp_shape_id *place, char *error,
+                          size_t error_size)
+{
     struct decoder d = {L, pp_shapes_open(L), text, text + len};
     int top = lua_gettop(L);
     if (!lua_checkstack(L, 2 * ROOM))
         return snprintf(error, error_size, "the Lua stack is full"), 0;
-    const char *at = decode_value(&d, text, PP_JSON_MAX_DEPTH, &d.shapes->outermost);
+    const char *at = decode_value(&d, text, PP_JSON_MAX_DEPTH, place);
     if (at != NULL && pp_json_skip_space(at, d.end) == d.end)
         return 1;
     lua_settop(L, top);

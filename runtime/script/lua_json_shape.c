@@ -33,6 +33,7 @@ void pp_shapes_create(lua_State *L)
     for (int i = 0; i < PP_SHAPE_SLOTS; i++) {
         shapes->slots[i].id = PP_SHAPE_NONE;
         shapes->slots[i].maker = reserve(L);
+        shapes->slots[i].reader = reserve(L);
     }
     for (int i = 0; i < PP_SHAPE_TEXTS; i++) {
         shapes->texts[i].string = shapes; /* no string's address, and not NULL, which a key of another type has */
@@ -115,6 +116,7 @@ static struct pp_shape *learn(struct pp_shapes *shapes, pp_shape_id parent, cons
                                .first = parent != 0 ? first_key : id,
                                .mask = len < 7 ? (UINT64_C(1) << 8 * (len + 1)) - 1 : UINT64_MAX,
                                .maker = shape->maker,
+                               .reader = shape->reader,
                                .key_len = (uint8_t)(len + 1)};
     memcpy(shape->key, key, len);
     shape->key[len] = ':';

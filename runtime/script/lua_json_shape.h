@@ -20,7 +20,7 @@
 #include <lua.h>
 
 #define PP_SHAPE_FIELDS 24   /* longest list of keys that is learned */
-#define PP_SHAPE_KEY_LEN 72  /* longest key that is learned, with its quotes and a colon */
+#define PP_SHAPE_KEY_LEN 61  /* longest key that is learned, with its quotes and a colon */
 #define PP_SHAPE_SLOTS 1024  /* slots for shapes; an id holds ten bits for it */
 #define PP_SHAPE_PROBES 4    /* slots that a shape may stand in */
 #define PP_SHAPE_TEXTS 512   /* slots for the texts of keys */
@@ -37,10 +37,14 @@ struct pp_shape {
     pp_shape_id inner;  /* the shape of the object that was met last as this key's value, or in an array there */
     uint64_t mask;      /* of the first eight bytes of `key` those that are part of it */
     int maker;          /* the slot's reference in the registry */
-    bool has_maker;     /* it is that of this shape */
-    uint8_t uses;       /* objects of this shape, until it has its maker */
-    uint8_t credit;     /* use since it was threatened with eviction */
+    int reader;         /* another, for lua_flat.h, as are the next and the last three */
+    uint32_t kinds;     /* what the reader reads */
+    bool has_maker;     /* the reference is that of this shape */
+    bool has_reader;
+    uint8_t uses;   /* objects of this shape, until it has its maker */
+    uint8_t credit; /* use since it was threatened with eviction */
     uint8_t key_len;
+    uint8_t rest, skip;
     char key[PP_SHAPE_KEY_LEN]; /* the last key as a text has it, with its quotes and a colon */
 };
 

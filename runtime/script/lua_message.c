@@ -34,11 +34,14 @@ bool pp_lua_message_test(lua_State *L, int index)
            object->mark == &message_mark;
 }
 
-bool pp_lua_message_push_payload(lua_State *L, const struct pp_message *message, char *error, size_t error_size)
+bool pp_lua_message_push_payload(lua_State *L, const struct pp_message *message, uint64_t *place, char *error,
+                                 size_t error_size)
 {
     if (message->schema != NULL)
         return pp_lua_schema_decode(L, message->schema, message->schema_version, message->payload, message->payload_len,
                                     error, error_size);
+    if (message->payload_len > 0 && place != NULL)
+        return pp_lua_json_decode_at(L, message->payload, message->payload_len, place, error, error_size);
     if (message->payload_len > 0)
         return pp_lua_json_decode(L, message->payload, message->payload_len, error, error_size);
     lua_pushlightuserdata(L, NULL);
@@ -107,7 +110,7 @@ static bool push_stored(lua_State *L, const struct lua_message *object)
 static void push_payload(lua_State *L, struct lua_message *object)
 {
     char error[PP_LUA_JSON_ERROR];
-    if (!pp_lua_message_push_payload(L, &object->message, error, sizeof error))
+    if (!pp_lua_message_push_payload(L, &object->message, NULL, error, sizeof error))
         luaL_error(L, "%s", error);
     if (!lua_istable(L, -1))
         return; /* cheap to read again, and can't be changed by its reader */
@@ -169,13 +172,26 @@ bool pp_lua_message_raw(lua_State *L, int at, struct pp_message *out)
     return !object->changed;
 }
 
+const struct pp_message *pp_lua_message_of(const void *userdata)
+{
+    const struct lua_message *object = userdata;
+    return object->changed ? NULL : &object->message;
+}
+
+void pp_lua_message_push_mark(lua_State *L)
+{
+    luaL_getmetatable(L, MESSAGE);
+    lua_getfield(L, -1, "__metatable");
+    lua_remove(L, -2);
+}
+
 void pp_lua_message_init(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"__index", on_index}, {"__newindex", on_newindex}, {"__tostring", on_tostring}, {NULL, NULL}};
     luaL_newmetatable(L, MESSAGE);
     luaL_register(L, NULL, methods);
-    lua_pushboolean(L, 0); /* the methods are for messages only: nobody else may take hold of them */
+    lua_newtable(L); /* the methods are for messages only: nobody else may take hold of them */
     lua_setfield(L, -2, "__metatable");
     metatable_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

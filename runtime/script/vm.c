@@ -111,12 +111,22 @@ static bool gc_step(void *arg)
     return vm->gc_running;
 }
 
+/* LuaJIT's own allocator takes a fourth more of what a small message costs than the system's. */
+static void *allocate(void *arg, void *block, size_t old_size, size_t size)
+{
+    (void)arg, (void)old_size;
+    if (size > 0)
+        return realloc(block, size);
+    free(block);
+    return NULL;
+}
+
 struct pp_vm *pp_vm_new(struct pp_loop *loop)
 {
     struct pp_vm *vm = pp_calloc(1, sizeof *vm);
     vm->loop = loop;
     vm->on_error = LUA_NOREF;
-    vm->L = luaL_newstate();
+    vm->L = lua_newstate(allocate, NULL);
     if (vm->L == NULL) {
         pp_log(PP_LOG_ERROR, "LuaJIT did not start: out of memory");
         abort();
