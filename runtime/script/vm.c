@@ -111,7 +111,7 @@ static bool gc_step(void *arg)
     return vm->gc_running;
 }
 
-/* LuaJIT's own allocator takes a fourth more of what a small message costs than the system's. */
+/* The system's allocator: with LuaJIT's own a small message costs 4 % more instructions. */
 static void *allocate(void *arg, void *block, size_t old_size, size_t size)
 {
     (void)arg, (void)old_size;
