@@ -108,7 +108,8 @@ end
 local function write_lay_down()
   local code = { "local put, learn, next = ... return function(t) local key, value = next(t)" }
   for i = 0, FIELDS - 1 do
-    code[#code + 1] = ("if key == nil then return %d end if not put(%d, key, value) then return learn(t) end"):format(i, i)
+    code[#code + 1] = ("if key == nil then return %d end"):format(i)
+    code[#code + 1] = ("if not put(%d, key, value) then return learn(t) end"):format(i)
     code[#code + 1] = "key, value = next(t, key)"
   end
   code[#code + 1] = ("if key == nil then return %d end return 0 end"):format(FIELDS)
