@@ -115,10 +115,11 @@ function Target:send(message)
   return send(self, mtype, payload)
 end
 
--- The clients themselves, as an array in no order.
-function Target:fetchSockets()
+-- The clients of the target. With `away` also those that have lost their connection and may come back: they are still
+-- in their rooms.
+local function sockets_of(self, away)
   local socket_of, out = self._space and self._space.socket_of, {}
-  for _, client in ipairs(core.members(self._server._core, self._ref, rooms_of(self), self._without)) do
+  for _, client in ipairs(core.members(self._server._core, self._ref, rooms_of(self), self._without, away)) do
     if type(client) == "table" then -- else its object is not made yet
       out[#out + 1] = socket_of and socket_of(client) or client
     end
@@ -126,11 +127,16 @@ function Target:fetchSockets()
   return out
 end
 
+-- The clients themselves that are connected, as an array in no order.
+function Target:fetchSockets()
+  return sockets_of(self, false)
+end
+
 -- Makes each of them join a room, or several. Returns how many are in all of these now.
 function Target:socketsJoin(names)
   names = room.names("socketsJoin", names, 2)
   local joined = 0
-  for _, socket in ipairs(self:fetchSockets()) do
+  for _, socket in ipairs(sockets_of(self, true)) do
     joined = joined + (room.join(socket, names) and 1 or 0)
   end
   return joined
@@ -140,15 +146,15 @@ end
 function Target:socketsLeave(names)
   names = room.names("socketsLeave", names, 2)
   local left = 0
-  for _, socket in ipairs(self:fetchSockets()) do
+  for _, socket in ipairs(sockets_of(self, true)) do
     left = left + (room.leave(socket, names) and 1 or 0)
   end
   return left
 end
 
--- Closes them, as client:close does. Returns how many.
+-- Closes them, as client:close does, which ends the session of those that might come back. Returns how many.
 function Target:disconnectSockets(code, reason)
-  local sockets = self:fetchSockets()
+  local sockets = sockets_of(self, true)
   for _, socket in ipairs(sockets) do
     socket:close(code, reason)
   end

@@ -4,7 +4,8 @@
  *     join(client, key, max) → was it not in it before; nil, text, code where it can't
  *     leave(client, key) → was it in it
  *     rooms(client, prefix) → the names of its rooms in the namespace of that prefix, the default one where it is nil
- *     members(server, except, rooms, without) → the client objects of an audience */
+ *     members(server, except, rooms, without, away) → the client objects of an audience, those whose connection is lost
+ *         and whose session is kept only with `away` */
 #include "script/lua_room.h"
 
 #include "base/buf.h"
@@ -152,12 +153,15 @@ static int rooms_of(lua_State *L)
 
 struct listing {
     lua_State *L;
+    bool away;
     int count;
 };
 
 static void add_member(void *arg, struct pp_member *member)
 {
     struct listing *listing = arg;
+    if (!listing->away && pp_session_is_detached(member->session))
+        return;
     pp_lua_push_client_object(listing->L, member);
     lua_rawseti(listing->L, -2, ++listing->count);
 }
@@ -165,9 +169,9 @@ static void add_member(void *arg, struct pp_member *member)
 static int members(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     struct pp_audience audience = pp_lua_audience(L, 2);
-    struct listing listing = {.L = L};
+    struct listing listing = {.L = L, .away = lua_toboolean(L, 5)};
     lua_newtable(L);
     pp_audience_each(&server->hub, &audience, add_member, &listing);
     return 1;

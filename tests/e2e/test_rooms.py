@@ -10,6 +10,7 @@ import pytest
 
 from lab import LEAN, Asker
 from painda import BINARY_MESSAGE, Closed, Server, WebSocket, eventually, frame, parse_frames, ws_frame
+from recovering import Client as Recovered
 
 pytestmark = pytest.mark.asan
 
@@ -291,3 +292,82 @@ def test_many_rooms_at_once_are_all_or_none():
             one.ask("join", [str(n % 7) for n in range(50000)])
         assert one.ask("join", [str(n % 5) for n in range(50000)]) is True
         assert sorted(one.ask("rooms")) == ["0", "1", "2", "3", "4"]
+
+
+# --- those that are away
+
+
+AWAY = """
+local painda = require "painda"
+local server = painda.PPServer { port = 3000, recovery = true }
+local events = {}
+server:on("roomLeave", function(client, name)
+  events[#events + 1] = { client.id, name }
+end)
+server:on("join", function(client, rooms, ack)
+  ack(nil, client:join(rooms))
+end)
+server:on("rooms", function(client, _, ack)
+  ack(nil, painda.array(client.rooms))
+end)
+server:on("red", function(_, _, ack)
+  ack(nil, { listed = #server:to("red"):fetchSockets(), sent = server:to("red"):emit "n" })
+end)
+server:on("move", function(_, _, ack)
+  ack(nil, { server:to("red"):socketsJoin "blue", server:to("blue"):socketsLeave "red" })
+end)
+server:on("throw out", function(_, room, ack)
+  ack(nil, server:to(room):disconnectSockets())
+end)
+server:on("left", function(_, _, ack)
+  ack(nil, painda.array(events))
+end)
+"""
+
+
+class Away(Recovered):
+    def cut(self):
+        """Ends the line; returns when the server knows."""
+        before = self.server.asker.ask("red")["listed"]
+        self.ws.reset()
+        self.waiting = []
+        eventually(lambda: self.server.asker.ask("red")["listed"] == before - 1, "the end of the line")
+
+
+@pytest.fixture
+def away():
+    with Server(AWAY, env=LEAN) as server:
+        server.asker = Recovered(server)
+        client = Away(server)
+        assert client.ask("join", ["red", "green"])
+        client.cut()
+        yield server.asker, client
+
+
+def test_who_is_away_is_in_its_rooms_and_not_listed(away):
+    asker, client = away
+    assert asker.ask("red") == {"listed": 0, "sent": 1}
+    assert asker.ask("left") == []
+    client.come_back()
+    assert client.recovery["recovered"]
+    assert sorted(client.ask("rooms")) == ["green", "red"]
+    assert asker.ask("red") == {"listed": 1, "sent": 1}
+
+
+def test_who_is_away_can_be_moved(away):
+    asker, client = away
+    assert asker.ask("move") == [1, 1]
+    assert asker.ask("left") == [[client.sid, "red"]]
+    client.come_back()
+    assert sorted(client.ask("rooms")) == ["blue", "green"]
+
+
+def test_who_is_away_can_be_thrown_out_for_good(away):
+    asker, client = away
+    assert asker.ask("throw out", "green") == 1
+    eventually(lambda: len(asker.ask("left")) == 2)
+    assert sorted(asker.ask("left")) == [[client.sid, "green"], [client.sid, "red"]]
+    sid = client.sid
+    client.come_back()
+    assert not client.recovery["recovered"] and client.sid != sid
+    assert client.ask("rooms") == []
