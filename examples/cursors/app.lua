@@ -1,5 +1,5 @@
--- Cursors: everybody on the page sees where the others point. server.presence does the work: who is there, what changed,
--- told once an interval however fast the hands are.
+-- Cursors: everybody on the page sees where the others point. server.presence does the work: who is there, what
+-- changed, told once an interval however fast the hands are.
 --
 -- What the page sends                       What it gets
 --   hello {name}   → ack {id, hue}            __pp_presence, then __pp_presence_diff: data is {name, hue, x, y}

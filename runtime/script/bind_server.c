@@ -333,7 +333,9 @@ static void set_recovery_stats(lua_State *L, const struct pp_lua_server *server)
 static int stats(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    const struct pp_session_stats *counted = &server->stats;
+    struct pp_session_stats counted = server->stats;
+    for (uint32_t i = 0; i < server->hub.count; i++)
+        pp_session_add_traffic(server->hub.members[i]->session, &counted);
     lua_createtable(L, 0, 24);
     set_number(L, "clients", server->hub.count - server->hub.detached);
     set_number(L, "rooms", server->hub.named_rooms);
@@ -341,14 +343,14 @@ static int stats(lua_State *L)
     set_number(L, "roomLeaves", server->hub.leaves);
     set_number(L, "connections", server->connections);
     set_number(L, "refused", server->refused);
-    set_number(L, "messagesReceived", counted->messages_in);
-    set_number(L, "messagesSent", counted->messages_out);
-    set_number(L, "bytesReceived", counted->bytes_in);
-    set_number(L, "bytesSent", counted->bytes_out);
-    set_number(L, "malformed", counted->malformed);
-    set_number(L, "rateLimited", counted->limited);
-    set_number(L, "dropped", counted->dropped);
-    set_number(L, "forbidden", counted->forbidden);
+    set_number(L, "messagesReceived", counted.messages_in);
+    set_number(L, "messagesSent", counted.messages_out);
+    set_number(L, "bytesReceived", counted.bytes_in);
+    set_number(L, "bytesSent", counted.bytes_out);
+    set_number(L, "malformed", counted.malformed);
+    set_number(L, "rateLimited", counted.limited);
+    set_number(L, "dropped", counted.dropped);
+    set_number(L, "forbidden", counted.forbidden);
     set_recovery_stats(L, server);
     return 1;
 }

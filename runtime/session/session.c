@@ -66,13 +66,18 @@ static const char *disconnect_reason(const struct pp_session *session, bool by_p
     return by_peer ? "client disconnect" : "transport close";
 }
 
+void pp_session_add_traffic(const struct pp_session *session, struct pp_session_stats *stats)
+{
+    if (session->line.conn == NULL)
+        return;
+    stats->bytes_in += pp_conn_bytes_in(session->line.conn);
+    stats->bytes_out += pp_conn_bytes_out(session->line.conn);
+}
+
 void pp_session_release_line(struct pp_session *session)
 {
     pp_loop_timer_stop(session->loop, &session->heartbeat);
-    if (session->line.conn != NULL) {
-        session->stats->bytes_in += pp_conn_bytes_in(session->line.conn);
-        session->stats->bytes_out += pp_conn_bytes_out(session->line.conn);
-    }
+    pp_session_add_traffic(session, session->stats);
     session->line = (struct pp_line){0};
     session->held = false;
     pp_buf_destroy(&session->kept);

@@ -102,6 +102,9 @@ struct pp_session *pp_session_new_on(struct pp_loop *loop, const struct pp_sessi
                                      struct pp_session_stats *stats, const struct pp_session_ops *ops, void *owner,
                                      struct pp_line line, struct pp_handshake *handshake);
 
+/* Adds to `stats` the bytes of the connection that it has now: the server's own get them when that ends. */
+void pp_session_add_traffic(const struct pp_session *session, struct pp_session_stats *stats);
+
 /* Drops the connection without a word and frees the session; `closed` is not told. */
 void pp_session_delete(struct pp_session *session);
 

@@ -192,8 +192,8 @@ describe("a plugin's hook", function()
     support.eventually(function()
       return told[7]
     end)
-    assert.same({ "connect", "handler", "join red", "join blue", "leave red", "leave blue", "disconnect client disconnect" },
-      told)
+    assert.same({ "connect", "handler", "join red", "join blue", "leave red", "leave blue",
+      "disconnect client disconnect" }, told)
     server:gracefulShutdown(1000)
     assert.equal("shutdown", told[8])
   end)
@@ -347,7 +347,8 @@ describe("a plugin's hook", function()
       assert.equal(entry[3] ~= "onShutdown" and socket.id or nil, entry[2])
       hooks[i] = entry[3]
     end
-    assert.same({ "onConnect", "onMessage", "onRoomJoin", "onRoomLeave", "onSend", "onDisconnect", "onShutdown" }, hooks)
+    assert.same({ "onConnect", "onMessage", "onRoomJoin", "onRoomLeave", "onSend", "onDisconnect", "onShutdown" },
+      hooks)
     assert.equal(7, raised)
   end)
 

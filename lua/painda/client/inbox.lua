@@ -6,6 +6,7 @@ local ack = require "painda.ack"
 local calls = require "painda.client.calls"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local presence = require "painda.client.presence"
 
 local type, tostring, error = type, tostring, error
 local collect, spawn, guarded = emitter.collect, runtime.spawn, calls.guarded
@@ -81,8 +82,8 @@ end
 
 controls.__pp_room_state = pass "roomState"
 controls.__pp_room_delta = pass "roomDelta"
-controls.__pp_presence = pass "presence"
-controls.__pp_presence_diff = pass "presence"
+controls.__pp_presence = presence.on_list
+controls.__pp_presence_diff = presence.on_changes
 
 function controls.__pp_ack(client, payload)
   client._acks:on_ack(payload)

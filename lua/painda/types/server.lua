@@ -68,8 +68,8 @@
 ---@field refused integer
 ---@field messagesReceived integer
 ---@field messagesSent integer
----@field bytesReceived integer of connections that have ended
----@field bytesSent integer of connections that have ended
+---@field bytesReceived integer
+---@field bytesSent integer
 ---@field malformed integer
 ---@field rateLimited integer
 ---@field dropped integer messages not sent: the client was behind
