@@ -251,4 +251,225 @@ describe("presence, as clients see it", function()
     assert.equal(1, changes)
     assert.equal(1000, last[1].data.n)
   end)
+
+  it("waits for the interval where broadcastOnChange is off", function()
+    start { syncInterval = 86400000, broadcastOnChange = false }
+    local a = watch(server)
+    presence:track(a.socket)
+    painda.sleep(30)
+    assert.equal(0, count(a))
+    presence:sync()
+    support.eventually(function()
+      return count(a) == 1
+    end)
+  end)
+
+  it("runs no timer where nothing changed or nobody is there", function()
+    start { syncInterval = 10 }
+    local a = watch(server)
+    assert.is_false(presence._armed)
+    presence:track(a.socket, { n = 1 })
+    assert.is_true(presence._armed)
+    support.eventually(function()
+      return count(a) == 1
+    end)
+    assert.is_false(presence._armed)
+    presence:track(a.socket, { n = 1 })
+    assert.is_false(presence._armed)
+    presence:update(a.socket, { n = 2 })
+    presence:untrack(a.socket)
+    assert.is_false(presence._armed)
+  end)
+
+  it("tells onChange when the last has left", function()
+    start { syncInterval = 86400000, broadcastOnChange = false }
+    local a = watch(server)
+    local lists = {}
+    presence:onChange(function(list)
+      lists[#lists + 1] = #list
+    end)
+    presence:track(a.socket)
+    presence:untrack(a.socket)
+    assert.same({ 0 }, lists)
+  end)
+
+  it("takes a namespace's socket for its client", function()
+    start { syncInterval = 10 }
+    local a = watch(server)
+    local waiter = require("painda.task").waiter()
+    server:of("/x"):on("connection", function(socket)
+      waiter:wake(socket)
+    end)
+    a.client:of("/x"):emit "hello"
+    local inside = assert(waiter:wait(5000))
+    assert.is_true(presence:track(inside, { name = "Ann" }))
+    assert.same({ name = "Ann" }, presence:get(a.socket).data)
+    support.eventually(function()
+      return count(a) == 1
+    end)
+    a.client:close()
+    support.eventually(function()
+      return presence:count() == 0
+    end)
+  end)
+end)
+
+describe("presence in differences", function()
+  local server, presence
+
+  local function peer()
+    return watch(server)
+  end
+
+  before_each(function()
+    server = support.server { presence = { syncInterval = 30, syncMode = "diff" } }
+    presence = server.presence
+  end)
+
+  after_each(function()
+    server:close()
+  end)
+
+  local function told(one, n)
+    support.eventually(function()
+      return #one.seen >= n
+    end, n .. " messages")
+    return one.seen[n][1]
+  end
+
+  local function kinds(message)
+    local out = {}
+    for i, change in ipairs(message.changes or {}) do
+      out[i] = change.type .. " " .. tostring(change.data.name)
+    end
+    return table.concat(out, ", ")
+  end
+
+  it("sends the list to whoever is new, and what changed to the others", function()
+    local a, b = peer(), peer()
+    presence:track(a.socket, { name = "Ann" })
+    assert.is_nil(told(a, 1).changes)
+    assert.equal("Ann", names(told(a, 1).presences))
+    presence:track(b.socket, { name = "Bob" })
+    assert.equal("join Bob", kinds(told(a, 2)))
+    assert.equal("Ann Bob", names(told(a, 2).presences))
+    assert.is_nil(told(b, 1).changes)
+    assert.equal("Ann Bob", names(told(b, 1).presences))
+    presence:update(b.socket, { name = "Rob" })
+    assert.equal("update Rob", kinds(told(a, 3)))
+    assert.equal("update Rob", kinds(told(b, 2)))
+    assert.equal("Ann Rob", names(told(b, 2).presences))
+    presence:untrack(b.socket)
+    assert.equal("leave Rob", kinds(told(a, 4)))
+    assert.equal("Ann", names(told(a, 4).presences))
+    painda.sleep(60)
+    assert.same({ 4, 2 }, { #a.seen, #b.seen })
+  end)
+
+  it("tells of a client's changes as one, seen from what was told before", function()
+    local a, b, c = peer(), peer(), peer()
+    presence:track(a.socket, { name = "Ann" })
+    presence:track(b.socket, { name = "Bob" })
+    told(a, 1)
+    told(b, 1)
+    presence:track(c.socket, { name = "Cy" }) -- came and went: nobody hears of it
+    presence:update(c.socket, { name = "Cyd" })
+    presence:untrack(c.socket)
+    presence:untrack(b.socket) -- went and came: it has changed
+    presence:track(b.socket, { name = "Rob" })
+    presence:update(b.socket, { name = "Robin" })
+    assert.equal("update Robin", kinds(told(a, 2)))
+    assert.equal("Ann Robin", names(told(b, 2).presences))
+    presence:track(c.socket, { name = "Cy" })
+    presence:update(c.socket, { name = "Cyd" })
+    assert.equal("join Cyd", kinds(told(a, 3)))
+    presence:update(c.socket, { name = "Cyn" })
+    presence:untrack(c.socket)
+    assert.equal("leave Cyn", kinds(told(a, 4)))
+    painda.sleep(60)
+    assert.same({ 4, 1 }, { #a.seen, #c.seen })
+  end)
+
+  it("agrees with the list after any changes", function()
+    local peers = {}
+    for i = 1, 6 do
+      peers[i] = peer()
+    end
+    local seed = 7
+    local function random(n)
+      seed = seed * 16807 % 2147483647
+      return seed % n + 1
+    end
+    for step = 1, 400 do
+      local one = peers[random(6)]
+      local what = random(3)
+      if what == 1 then
+        presence:track(one.socket, { name = "p" .. step })
+      elseif what == 2 then
+        presence:update(one.socket, { name = "u" .. step })
+      else
+        presence:untrack(one.socket)
+      end
+      if random(20) == 1 then
+        painda.sleep(random(40))
+      end
+    end
+    for _, one in ipairs(peers) do
+      presence:track(one.socket, { name = "end" .. one.socket.id })
+    end
+    local function sorted(list)
+      local out = {}
+      for i, entry in ipairs(list) do
+        out[i] = entry.clientId .. entry.data.name
+      end
+      table.sort(out)
+      return table.concat(out, " ")
+    end
+    local expected = sorted(presence:list())
+    for _, one in ipairs(peers) do
+      support.eventually(function()
+        local last = one.seen[#one.seen]
+        return last and sorted(last[1].presences) == expected
+      end, "the same list")
+    end
+  end)
+
+  it("gives a listener a list that stays as it is", function()
+    local a = peer()
+    presence:track(a.socket, { name = "Ann" })
+    local first = told(a, 1).presences
+    presence:update(a.socket, { name = "Bob" })
+    assert.equal("Bob", names(told(a, 2).presences))
+    assert.equal("Ann", names(first))
+    assert.is_number(told(a, 2).presences[1].joinedAt)
+  end)
+end)
+
+describe("presence through a reload", function()
+  local reload = require "painda.reload"
+
+  it("keeps who is there, takes the new options and forgets the old listeners", function()
+    local server, told = nil, {}
+    local function load(number, options)
+      assert(reload.run(function()
+        server = painda.PPServer { port = 0, host = "127.0.0.1", presence = options }
+        server.presence:on("update", function(entry)
+          told[#told + 1] = { number, entry.data.n }
+        end)
+      end))
+    end
+    load(1, { maxMetadataSize = 1000 })
+    local first = server
+    local one = watch(server)
+    server.presence:track(one.socket, { n = 1 })
+    load(2, { maxMetadataSize = 20, syncMode = "diff" })
+    assert.equal(first, server)
+    assert.equal(1, server.presence:count())
+    server.presence:update(one.socket, { n = 2 })
+    assert.same({ { 2, 2 } }, told)
+    assert.matches("maxMetadataSize is 20", support.message(server.presence.update, server.presence, one.socket,
+      { text = ("x"):rep(20) }))
+    server:close()
+    reload.run(function() end)
+  end)
 end)
