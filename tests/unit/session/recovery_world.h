@@ -228,8 +228,16 @@ static void on_closed(void *owner, const char *reason, uint16_t code)
     twin->wire = NULL;
 }
 
-static const struct pp_session_ops session_ops = {
-    .message = on_message, .limited = on_quiet, .backpressure = on_quiet, .detached = on_detached, .closed = on_closed};
+static void on_limited(void *owner, const struct pp_refusal *refusal)
+{
+    (void)owner, (void)refusal;
+}
+
+static const struct pp_session_ops session_ops = {.message = on_message,
+                                                  .limited = on_limited,
+                                                  .backpressure = on_quiet,
+                                                  .detached = on_detached,
+                                                  .closed = on_closed};
 
 /* --- the reference --- */
 
