@@ -448,3 +448,104 @@ describe("a message to rooms", function()
     text:close()
   end)
 end)
+
+describe("the rooms of a namespace", function()
+  local red, blue -- namespaces
+  local inside -- the sockets in red, by the number of their peer
+
+  -- Each of `numbers` joins the namespace; what it is sent there counts as what it got, with the namespace in front.
+  local function enter(namespace, numbers)
+    local joined = {}
+    for _, i in ipairs(numbers) do
+      local handle, peer = peers[i].client:of(namespace.name), peers[i]
+      handle:on("x", function(payload)
+        peer.got[#peer.got + 1] = namespace.name .. " " .. payload
+      end)
+      namespace:once("connection", function(socket)
+        joined[i] = socket
+      end)
+      handle:emit "let me in"
+      support.eventually(function()
+        return joined[i]
+      end)
+    end
+    return joined
+  end
+
+  before_each(function()
+    begin(4)
+    red, blue = server:of "/red", server:of "/blue"
+    inside = enter(red, { 1, 2, 3 })
+  end)
+
+  it("are not those of another, nor of none", function()
+    local in_blue = enter(blue, { 1 })
+    assert.is_true(inside[1]:join "room")
+    assert.is_true(inside[2]:join "room")
+    assert.is_true(in_blue[1]:join "room")
+    assert.is_true(sockets[3]:join { "room", "another" })
+    assert.same({ 2, 1, 1 }, {
+      red:to("room"):emit("x", 1), blue:to("room"):emit("x", 2), server:to("room"):emit("x", 3),
+    })
+    assert.same({ 0, 0 }, { red:to("another"):emit("x", 4), server:to("/red"):emit("x", 5) })
+    assert.same({ { "room" }, { "room" } }, { inside[1].rooms, in_blue[1].rooms })
+    assert.same({ {}, { "another", "room" } }, { sockets[1].rooms, sorted(sockets[3].rooms) })
+    assert.is_true(inside[1]:leave "room")
+    assert.same({ {}, { "room" } }, { inside[1].rooms, in_blue[1].rooms })
+    assert.same({ { "/red 1", "/blue 2" }, { "/red 1" }, { 3 }, {} }, got())
+  end)
+
+  it("can be left out, and hear their clients but not themselves", function()
+    inside[1]:join "room"
+    inside[2]:join "room"
+    assert.equal(1, red:except("room"):emit("x", 1))
+    assert.equal(1, inside[1]:to("room"):emit("x", 2))
+    assert.equal(2, inside[1].broadcast:emit("x", 3))
+    assert.equal(1, inside[1]:except(inside[2].id):emit("x", 4))
+    assert.same({ {}, { "/red 2", "/red 3" }, { "/red 1", "/red 3", "/red 4" }, {} }, got())
+  end)
+
+  it("are there for who is in it, under the id", function()
+    assert.equal(1, red:to(sockets[1].id):emit("x", 1))
+    assert.equal(0, red:to(sockets[4].id):emit("x", 2))
+    assert.equal(2, red:except(sockets[1].id):emit("x", 3))
+    assert.same({ inside[1] }, red:to(sockets[1].id):fetchSockets())
+  end)
+
+  it("list the namespace's own sockets", function()
+    inside[1]:join "room"
+    assert.same({ inside[1] }, red:to("room"):fetchSockets())
+    assert.equal(1, red:to("room"):socketsJoin "next")
+    assert.same({ "next", "room" }, sorted(inside[1].rooms))
+  end)
+
+  it("tell the namespace who comes and goes, also where the connection ends", function()
+    local joined, left = support.record(red, "roomJoin"), support.record(red, "roomLeave")
+    local elsewhere = support.record(server, "roomJoin")
+    inside[1]:join { "a", "b" }
+    inside[1]:leave "a"
+    peers[1].client:close()
+    support.eventually(function()
+      return #left == 2
+    end)
+    assert.same({ "a", "b" }, { joined[1][2], joined[2][2] })
+    assert.same({ "a", "b" }, { left[1][2], left[2][2] })
+    assert.equal(inside[1], left[2][1])
+    assert.same({}, elsewhere)
+    assert.equal(0, red:to("b"):emit("x", 1))
+    assert.equal(0, server:getStats().rooms)
+    table.remove(peers, 1)
+  end)
+
+  it("count for the client, and the namespaces that it is in do not", function()
+    finish()
+    begin(1, { maxRoomsPerClient = 2 })
+    red, blue = server:of "/red", server:of "/blue"
+    local in_red, in_blue = enter(red, { 1 })[1], enter(blue, { 1 })[1]
+    assert.is_true(in_red:join "a")
+    assert.is_true(in_blue:join "a")
+    local _, _, code = sockets[1]:join "a"
+    assert.equal("ROOM_ERROR", code)
+    assert.is_true(in_red:join "a")
+  end)
+end)
