@@ -24,36 +24,53 @@ struct pp_watch {
     void *arg;
 };
 
-void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task)
+static void append(struct pp_turn_tasks *tasks, struct pp_turn_task *task)
 {
     if (task->queued)
         return;
     task->queued = true;
     task->next = NULL;
-    *loop->tasks_tail = task;
-    loop->tasks_tail = &task->next;
+    *tasks->tail = task;
+    tasks->tail = &task->next;
+}
+
+void pp_loop_at_turn_end(struct pp_loop *loop, struct pp_turn_task *task)
+{
+    append(&loop->tasks, task);
+}
+
+void pp_loop_at_next_turn(struct pp_loop *loop, struct pp_turn_task *task)
+{
+    append(&loop->later, task);
+}
+
+static bool take_off(struct pp_turn_tasks *tasks, struct pp_turn_task *task)
+{
+    struct pp_turn_task **link = &tasks->first;
+    while (*link != task && *link != NULL)
+        link = &(*link)->next;
+    if (*link == NULL)
+        return false;
+    *link = task->next;
+    if (tasks->tail == &task->next)
+        tasks->tail = link;
+    return true;
 }
 
 void pp_loop_forget_task(struct pp_loop *loop, struct pp_turn_task *task)
 {
-    if (!task->queued)
-        return;
-    struct pp_turn_task **link = &loop->tasks;
-    while (*link != task)
-        link = &(*link)->next;
-    *link = task->next;
-    if (loop->tasks_tail == &task->next)
-        loop->tasks_tail = link;
+    if (task->queued && !take_off(&loop->tasks, task))
+        take_off(&loop->later, task);
     task->queued = false;
 }
 
 void pp_loop_run_tasks(struct pp_loop *loop)
 {
     struct pp_turn_task *task;
-    while ((task = loop->tasks) != NULL) {
-        loop->tasks = task->next;
-        if (loop->tasks == NULL)
-            loop->tasks_tail = &loop->tasks;
+    while ((task = loop->tasks.first) != NULL) {
+        loop->tasks.first = task->next;
+        if (loop->tasks.first == NULL)
+            loop->tasks.tail = &loop->tasks.first;
         task->queued = false;
         task->run(task);
     }
@@ -61,7 +78,27 @@ void pp_loop_run_tasks(struct pp_loop *loop)
 
 static void on_check(uv_check_t *check)
 {
-    pp_loop_run_tasks(check->data);
+    struct pp_loop *loop = check->data;
+    if (loop->later.first != NULL) {
+        *loop->tasks.tail = loop->later.first;
+        loop->tasks.tail = loop->later.tail;
+        loop->later.first = NULL;
+        loop->later.tail = &loop->later.first;
+    }
+    pp_loop_run_tasks(loop);
+}
+
+static void on_spin(uv_idle_t *spin)
+{
+    (void)spin;
+}
+
+static void spin_while(struct pp_loop *loop, bool more)
+{
+    if (more)
+        uv_idle_start(&loop->spin, on_spin);
+    else
+        uv_idle_stop(&loop->spin);
 }
 
 static void on_timers(uv_timer_t *handle)
@@ -115,6 +152,7 @@ static void do_idle_work(struct pp_loop *loop)
     while (nothing_waits(loop)) {
         bool more = loop->idle_step(loop->idle_arg);
         pp_loop_run_tasks(loop);
+        spin_while(loop, loop->later.first != NULL);
         uv_update_time(&loop->uv);
         arm_timers(loop);
         if (!more)
@@ -126,8 +164,8 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct pp_loop *loop = prepare->data;
     pp_loop_run_tasks(loop);
-    if (loop->clock.frozen)
-        pp_loop_clock_step(loop);
+    bool more = loop->clock.frozen && pp_loop_clock_step(loop);
+    spin_while(loop, more || loop->later.first != NULL);
     arm_timers(loop);
     if (loop->turns != NULL)
         pp_loop_turn_ends(loop);
@@ -152,13 +190,14 @@ struct pp_loop *pp_loop_new(void)
     loop->uv.data = loop;
     uv_check_init(&loop->uv, &loop->check);
     uv_prepare_init(&loop->uv, &loop->prepare);
-    uv_idle_init(&loop->uv, &loop->clock.spin);
-    loop->check.data = loop->prepare.data = loop->clock.spin.data = loop;
+    uv_idle_init(&loop->uv, &loop->spin);
+    loop->check.data = loop->prepare.data = loop;
     uv_check_start(&loop->check, on_check);
     uv_prepare_start(&loop->prepare, on_prepare);
     open_timers(loop, &loop->timers);
     open_timers(loop, &loop->guards);
-    loop->tasks_tail = &loop->tasks;
+    loop->tasks.tail = &loop->tasks.first;
+    loop->later.tail = &loop->later.first;
     loop->parked_fd = -1;
     loop->running = true;
     return loop;

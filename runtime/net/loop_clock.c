@@ -4,11 +4,6 @@
 
 #include "net/loop_internal.h"
 
-static void on_spin(uv_idle_t *spin)
-{
-    (void)spin; /* the loop does not wait while this is started */
-}
-
 static void fire_at_once(struct pp_loop *loop)
 {
     struct pp_timer *list = loop->clock.at_once, *timer;
@@ -43,11 +38,12 @@ static void move(struct pp_loop *loop)
     pp_wheel_advance(&loop->timers.wheel, clock->now);
 }
 
-void pp_loop_clock_step(struct pp_loop *loop)
+bool pp_loop_clock_step(struct pp_loop *loop)
 {
     struct pp_loop_clock *clock = &loop->clock;
     pp_wheel_advance(&loop->timers.wheel, clock->now); /* what was due when the clock was frozen */
-    bool moving = clock->done != NULL && clock->at_once == NULL && pp_loop_is_quiet(loop);
+    bool rests = clock->at_once == NULL && loop->later.first == NULL;
+    bool moving = clock->done != NULL && rests && pp_loop_is_quiet(loop);
     if (clock->at_once != NULL)
         fire_at_once(loop);
     else if (moving && clock->now < clock->target)
@@ -55,10 +51,7 @@ void pp_loop_clock_step(struct pp_loop *loop)
     else if (moving)
         finish(loop);
     pp_loop_run_tasks(loop);
-    if (clock->done != NULL || clock->at_once != NULL)
-        uv_idle_start(&clock->spin, on_spin);
-    else
-        uv_idle_stop(&clock->spin);
+    return clock->done != NULL || clock->at_once != NULL;
 }
 
 void pp_loop_clock_freeze(struct pp_loop *loop)
@@ -85,7 +78,6 @@ bool pp_loop_clock_advance(struct pp_loop *loop, uint64_t ms, void (*done)(void 
     clock->target = clock->now + ms;
     clock->done = done;
     clock->arg = arg;
-    uv_idle_start(&clock->spin, on_spin);
     return true;
 }
 
@@ -96,7 +88,6 @@ void pp_loop_clock_thaw(struct pp_loop *loop)
         return;
     clock->ahead = clock->now - uv_now(&loop->uv);
     clock->frozen = false;
-    uv_idle_stop(&clock->spin);
     pp_timer_reverse(&clock->at_once);
     while (clock->at_once != NULL)
         pp_loop_timer_start(loop, clock->at_once, 0);

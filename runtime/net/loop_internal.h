@@ -29,7 +29,11 @@ struct pp_loop_clock {
     struct pp_timer *at_once; /* those due already, newest first; while it is frozen */
     void (*done)(void *arg);  /* of the advance under way, or NULL */
     void *arg;
-    uv_idle_t spin; /* keeps the loop turning while there is something to do without waiting */
+};
+
+/* Tasks in the order in which they were queued. */
+struct pp_turn_tasks {
+    struct pp_turn_task *first, **tail;
 };
 
 struct pp_loop {
@@ -39,7 +43,8 @@ struct pp_loop {
     struct pp_loop_timers timers; /* by the loop's clock */
     struct pp_loop_timers guards; /* by the machine's */
     struct pp_loop_clock clock;
-    struct pp_turn_task *tasks, **tasks_tail;
+    struct pp_turn_tasks tasks, later; /* of this turn, and of the next */
+    uv_idle_t spin;                    /* keeps the loop from waiting while it is started */
     bool (*idle_step)(void *arg);
     void *idle_arg;
     struct pp_histogram *turns;       /* how long they are; NULL: nobody asks. net/loop_delay.c */
@@ -68,7 +73,7 @@ void pp_loop_run_tasks(struct pp_loop *loop);
 void pp_loop_turn_ends(struct pp_loop *loop);
 void pp_loop_turn_begins(struct pp_loop *loop);
 
-/* One step of a frozen clock, after the tasks of a turn. */
-void pp_loop_clock_step(struct pp_loop *loop);
+/* One step of a frozen clock, after the tasks of a turn. True where there is more to do without waiting. */
+bool pp_loop_clock_step(struct pp_loop *loop);
 
 #endif

@@ -210,6 +210,33 @@ static void ends_with_all_that_is_left_open(void)
     CU_ASSERT_STRING_EQUAL(order, "b"); /* what was queued is still done */
 }
 
+static unsigned turns;
+
+static void run_again(struct pp_turn_task *task)
+{
+    turns++;
+    pp_loop_at_next_turn(loop, task);
+}
+
+/* A task that starts itself again and again would keep the loop to itself if this were the same turn. */
+static void runs_tasks_of_the_next_turn_without_waiting(void)
+{
+    begin();
+    struct pp_turn_task again = {.run = run_again};
+    struct named a = named('a'), b = named('b'), gone = named('x');
+    turns = 0;
+    pp_loop_at_next_turn(loop, &again);
+    pp_loop_at_next_turn(loop, &gone.task);
+    pp_loop_at_next_turn(loop, &b.task);
+    pp_loop_at_turn_end(loop, &a.task);
+    pp_loop_forget_task(loop, &gone.task);
+    run_for(5);
+    CU_ASSERT_STRING_EQUAL(order, "ab");
+    CU_ASSERT_TRUE(turns > 5);
+    pp_loop_forget_task(loop, &again);
+    pp_loop_delete(loop);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -221,6 +248,7 @@ int main(void)
         {"works while nothing waits", works_while_nothing_waits},
         {"tells of changes in a folder", tells_of_changes_in_a_folder},
         {"ends with all that is left open", ends_with_all_that_is_left_open},
+        {"runs tasks of the next turn without waiting", runs_tasks_of_the_next_turn_without_waiting},
         CU_TEST_INFO_NULL,
     };
     return pp_run_suite("net/loop", tests);
