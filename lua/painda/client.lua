@@ -5,170 +5,17 @@
 --   client:on("message", function(msg) print(msg.type, msg.payload) end)
 
 local ack = require "painda.ack"
-local calls = require "painda.client.calls"
 local client_options = require "painda.client.options"
 local core = require "painda.core.client"
-local emitter = require "painda.emitter"
-local Error = require "painda.error"
 local line = require "painda.client.line"
 local outbox = require "painda.client.outbox"
 local reload = require "painda.reload"
+local scope = require "painda.client.scope"
 
 local setmetatable, type, error, tostring, pairs = setmetatable, type, error, tostring, pairs
-local post, ask = outbox.post, outbox.ask
-local EVENTS = calls.EVENTS
+local EMPTY = scope.EMPTY
 
--- What a client and its namespaces have in common. `client` is whom a namespace belongs to, or the client itself.
-local Scope = {}
-
--- --- listeners ---
-
-local function table_for(self, name)
-  return EVENTS[name] and (self.ns == nil or name == "message") and self._events or self._on
-end
-
--- Listens to a message type, fn(payload, ack, msg), to "message", fn(msg, ack), or to an event of the client.
-function Scope:on(name, fn)
-  emitter.check("client:on", name, fn)
-  emitter.add(table_for(self, name), name, fn)
-  return self
-end
-
--- The same, for the next time only.
-function Scope:once(name, fn)
-  emitter.check("client:once", name, fn)
-  emitter.add(table_for(self, name), name, fn, true)
-  return self
-end
-
--- Stops listening: one function, or every listener of that name.
-function Scope:off(name, fn)
-  emitter.remove(table_for(self, name), name, fn)
-  return self
-end
-
--- Hears every message: fn(type, payload, ack).
-function Scope:onAny(fn)
-  emitter.check("client:onAny", "*", fn)
-  emitter.add(self._any, "*", fn)
-  return self
-end
-
-function Scope:offAny(fn)
-  emitter.remove(self._any, "*", fn)
-  return self
-end
-
--- --- sending ---
-
-local function check_type(what, mtype, level)
-  if type(mtype) ~= "string" or mtype == "" then
-    local text = "%s takes the type of a message, a string that is not empty, not %s"
-    error(text:format(what, tostring(mtype)), level + 1)
-  end
-  if mtype:sub(1, 5) == "__pp_" then
-    error(Error.new("types that begin with __pp_ belong to the protocol", "ENCODE_ERROR"), level + 1)
-  end
-end
-
-local function check_callback(what, callback, level)
-  if type(callback) ~= "function" then
-    error(("%s takes a function to call with the ack, not a %s"):format(what, type(callback)), level + 1)
-  end
-end
-
--- Misuse raises at the application's line; a client that is closed is an answer.
-local function result(sent, text, code)
-  if sent then
-    return true
-  end
-  if code == "ENCODE_ERROR" then
-    error(Error.new(text, code), 3)
-  end
-  return nil, text
-end
-
--- Sends a message, now or once connected; with a callback, asks for an ack: callback(err, response). true, or nil and
--- why it was not even queued.
-function Scope:emit(mtype, payload, callback)
-  check_type("client:emit", mtype, 2)
-  if callback == nil then
-    return result(post(self.client, mtype, payload, self.ns))
-  end
-  check_callback("client:emit", callback, 2)
-  return result(ask(self.client, mtype, payload, self.ns, callback))
-end
-
--- Sends {type = …, payload = …}; `with` is a callback for the ack, or {volatile = true, namespace = "/x"}.
-function Scope:send(message, with)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("client:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
-  end
-  local mtype, payload = message.type, message.payload
-  check_type("client:send", mtype, 2)
-  if type(with) == "function" then
-    return result(ask(self.client, mtype, payload, self.ns, with))
-  end
-  if with ~= nil and type(with) ~= "table" then
-    error(("client:send takes a function or {volatile, namespace} after the message, not a %s"):format(type(with)), 2)
-  end
-  with = with or {}
-  local ns = with.namespace or self.ns
-  return result(post(self.client, mtype, payload, ns ~= "/" and ns or nil, nil, with.volatile))
-end
-
--- Sends and waits for the ack: the response, or nil and the error.
-function Scope:request(mtype, payload, timeout)
-  check_type("client:request", mtype, 2)
-  return ack.wait(function(callback)
-    return ask(self.client, mtype, payload, self.ns, callback, timeout)
-  end)
-end
-
--- Answers a message by its __ackId.
-function Scope:sendAck(id, response)
-  local link = self.client._link
-  if not link or not link.open then
-    return nil, "not connected"
-  end
-  return result(core.send(link.connection, "__pp_ack", ack.payload(id, nil, response)))
-end
-
-local Timed = {}
-Timed.__index = Timed
-
-function Timed:emit(mtype, payload, callback)
-  check_type("client:emit", mtype, 2)
-  check_callback("client:timeout(ms):emit", callback, 2)
-  local scope = self.scope
-  return result(ask(scope.client, mtype, payload, scope.ns, callback, self.ms))
-end
-
-function Timed:request(mtype, payload)
-  return self.scope:request(mtype, payload, self.ms)
-end
-
--- client:timeout(ms):emit(type, payload, callback): the time that the ack may take.
-function Scope:timeout(ms)
-  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
-    error(("client:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
-  end
-  return setmetatable({ scope = self, ms = ms }, Timed)
-end
-
--- --- namespaces ---
-
-local Namespace = setmetatable({ __name = "painda.PPClient.Namespace" }, { __index = Scope })
-Namespace.__index = Namespace
-
-function Namespace:__tostring()
-  return ("namespace %s of %s"):format(self.ns, self.client.url)
-end
-
--- --- the client itself ---
-
-local Client = setmetatable({ __name = "painda.PPClient" }, { __index = Scope })
+local Client = setmetatable({ __name = "painda.PPClient" }, { __index = scope.Scope })
 Client.__index = Client
 
 function Client:__tostring()
@@ -177,18 +24,7 @@ end
 
 -- The handle of a namespace, always the same: once it is asked for, the namespace's messages are told to it alone.
 function Client:of(name)
-  if type(name) ~= "string" or name:sub(1, 1) ~= "/" then
-    error(("client:of takes the name of a namespace, such as \"/admin\", not %s"):format(tostring(name)), 2)
-  end
-  if name == "/" then
-    return self
-  end
-  local handle = self._namespaces[name]
-  if not handle then
-    handle = setmetatable({ client = self, ns = name, _on = {}, _events = {}, _any = {} }, Namespace)
-    self._namespaces[name] = handle
-  end
-  return handle
+  return scope.namespace(self, name)
 end
 
 function Client:isConnected()
@@ -261,10 +97,10 @@ function _M.PPClient(first, second)
     state = "connecting",
     dropped = 0, -- messages that were given up: the offline queue was full, or they were volatile
     ns = nil,
-    _on = {}, -- message type → listener
-    _events = {},
-    _any = {},
-    _namespaces = {},
+    _on = EMPTY, -- message type → listener
+    _events = EMPTY,
+    _any = EMPTY,
+    _namespaces = EMPTY,
     _acks = ack.pending(options.maxPendingAcks),
     _asked = {}, -- ids of the acks that were asked for on this connection
     _queue = {}, -- entries from _first to _last

@@ -28,6 +28,7 @@ local lazy = {
   state = { "painda.reload", "state" },
   testing = { "painda.testing" },
   ppMetricsPlugin = { "painda.metrics", "plugin" },
+  PPVirtualClient = { "painda.virtual_client", "PPVirtualClient" },
   PPClient = { "painda.client", "PPClient" },
   PPSchemaRegistry = { "painda.schema", "PPSchemaRegistry" },
   structSerializer = { "painda.schema", "structSerializer" },

@@ -109,20 +109,32 @@ function _M.registrations(object)
   return generation.registrations[object] or _M.current.registrations[object]
 end
 
+-- The key that leads to the object in a table of objects or of entries, or nil. There may be thousands of clients, and
+-- each is its own key.
+local function key_of(object, tables, field)
+  local found = tables[object]
+  if found and (found == object or found[field] == object) then
+    return object
+  end
+  for key, known in pairs(tables) do
+    if known == object or known[field] == object then
+      return key
+    end
+  end
+end
+
 -- Forgets an object that was closed, so that its key can be used again.
 function _M.forget(object)
-  for key, known in pairs(_M.objects) do
-    if known == object then
-      _M.objects[key] = nil
-    end
+  local key = key_of(object, _M.objects, "object")
+  if key ~= nil then
+    _M.objects[key] = nil
   end
   for _, generation in ipairs { _M.current, _M.generation() } do
     generation.registrations[object] = nil
-    for key, entry in pairs(generation.objects) do
-      if entry.object == object then
-        generation.objects[key] = nil
-        generation.opened[key] = nil
-      end
+    key = key_of(object, generation.objects, "object")
+    if key ~= nil then
+      generation.objects[key] = nil
+      generation.opened[key] = nil
     end
   end
 end

@@ -17,6 +17,7 @@ local reload = require "painda.reload"
 local server_options = require "painda.server_options"
 local target = require "painda.target"
 local task = require "painda.task"
+local virtual_client = require "painda.virtual_client"
 
 local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, error, tostring, ipairs, next
 local broadcast, check, flat = core.broadcast, server_options.check, server_options.flat
@@ -391,6 +392,14 @@ function Server:getStats()
     stats[name] = value
   end
   return stats
+end
+
+-- Connects a PPVirtualClient to this server, and returns it.
+function Server:inject(client)
+  if not virtual_client.is(client) then
+    error(("server:inject takes a PPVirtualClient, not a %s"):format(type(client)), 2)
+  end
+  return client:connect(self)
 end
 
 -- --- the end ---

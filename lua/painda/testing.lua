@@ -13,7 +13,7 @@ local painda = require "painda"
 local task = require "painda.task"
 local wait = require "painda.testing.wait"
 
-local setmetatable, type, error, pairs, ipairs, pcall = setmetatable, type, error, pairs, ipairs, pcall
+local getmetatable, setmetatable, type, error, pairs, ipairs, pcall = getmetatable, setmetatable, type, error, pairs, ipairs, pcall
 local tostring, remove = tostring, table.remove
 
 local PATIENCE = 5000 -- ms of real time that a client has to connect
@@ -55,8 +55,17 @@ local function connect_real(server, given)
   return painda.PPClient(all)
 end
 
+local function connect_virtual(server, given)
+  local all = {}
+  for name, value in pairs(given) do
+    all[name] = value
+  end
+  all.id = nil
+  return painda.PPVirtualClient(given.id, all):connect(server)
+end
+
 local function connect(server, given, real, where)
-  local client = connect_real(server, given, real)
+  local client = (real and connect_real or connect_virtual)(server, given)
   inbox.open(client)
   await_connect(client, where)
   return client

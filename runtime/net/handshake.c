@@ -86,6 +86,33 @@ static void append_query(struct pp_buf *out, struct lws *wsi)
     pp_buf_append_char(out, '\0');
 }
 
+/* Copies `text`, which has each string at its offset. */
+static struct pp_handshake *make(const struct pp_buf *text, size_t query, size_t address, size_t headers)
+{
+    struct pp_handshake *handshake = pp_malloc(sizeof *handshake + text->len);
+    char *copy = (char *)(handshake + 1);
+    memcpy(copy, text->data, text->len);
+    *handshake = (struct pp_handshake){
+        .path = copy, .query = copy + query, .address = copy + address, .headers = copy + headers};
+    return handshake;
+}
+
+struct pp_handshake *pp_handshake_make(const char *path, const char *query, const char *address, const char *headers)
+{
+    struct pp_buf text = {0};
+    size_t at[3];
+    pp_buf_append(&text, path, strlen(path) + 1);
+    at[0] = text.len;
+    pp_buf_append(&text, query, strlen(query) + 1);
+    at[1] = text.len;
+    pp_buf_append(&text, address, strlen(address) + 1);
+    at[2] = text.len;
+    pp_buf_append(&text, headers, strlen(headers) + 1);
+    struct pp_handshake *handshake = make(&text, at[0], at[1], at[2]);
+    pp_buf_destroy(&text);
+    return handshake;
+}
+
 struct pp_handshake *pp_handshake_new(struct lws *wsi)
 {
     struct pp_buf text = {0};
@@ -99,18 +126,9 @@ struct pp_handshake *pp_handshake_new(struct lws *wsi)
     pp_buf_append(&text, peer.address, strlen(peer.address) + 1);
     size_t headers = text.len;
     append_headers(&text, wsi);
-
-    struct pp_handshake *handshake = pp_malloc(sizeof *handshake + text.len);
-    char *copy = (char *)(handshake + 1);
-    memcpy(copy, text.data, text.len);
-    *handshake = (struct pp_handshake){
-        .path = copy,
-        .query = copy + query,
-        .address = copy + address,
-        .port = peer.port,
-        .secure = lws_is_ssl(wsi) != 0,
-        .headers = copy + headers,
-    };
+    struct pp_handshake *handshake = make(&text, query, address, headers);
+    handshake->port = peer.port;
+    handshake->secure = lws_is_ssl(wsi) != 0;
     pp_buf_destroy(&text);
     return handshake;
 }

@@ -19,6 +19,9 @@ struct lws;
 /* Reads the handshake out of a request that libwebsockets is processing. Free with pp_handshake_delete. */
 struct pp_handshake *pp_handshake_new(struct lws *wsi);
 
+/* One for a client that made none: the strings are copied. Free with pp_handshake_delete. */
+struct pp_handshake *pp_handshake_make(const char *path, const char *query, const char *address, const char *headers);
+
 void pp_handshake_delete(struct pp_handshake *handshake);
 
 /* The value of the header `name` (lower case), with its length; NULL where the client did not send it. */

@@ -6,6 +6,7 @@
  *         handlers  object; open(object), message(object, type, payload, ackId, ns), fault(object, code, text),
  *                   closed(object, code, reason, byPeer)
  *     send(connection, type, payload, ns, ackId) → true, or nil, text and "closed", "full" or "ENCODE_ERROR"
+ *     connect_virtual(options, handlers) → connection to a server of this process: lua_connection.h
  *     close(connection, code, reason)        queued(connection) → bytes
  *
  * A connection is held in the registry until `closed` was called, and is a handle that answers "closed" afterwards. */
@@ -16,6 +17,7 @@
 #include "script/lua_json.h"
 #include "script/lua_message.h"
 #include "script/lua_schema.h"
+#include "session/virtual.h"
 #include "wire/compress.h"
 #include "wire/envelope.h"
 #include "wire/frame.h"
@@ -43,7 +45,7 @@ static lua_State *begin(struct pp_lua_connection *connection, enum pp_lua_connec
     return task;
 }
 
-static void release(struct pp_lua_connection *connection)
+void pp_lua_connection_release(struct pp_lua_connection *connection)
 {
     lua_State *L = pp_vm_lua(connection->vm);
     for (int i = 0; i < PP_CONNECTION_REFERENCES; i++) {
@@ -68,8 +70,9 @@ static void on_closed(void *owner, uint16_t code, const char *reason, bool by_pe
     lua_pushstring(task, reason);
     lua_pushboolean(task, by_peer);
     connection->client = NULL;
+    connection->virtual = NULL;
     struct pp_vm *vm = connection->vm;
-    release(connection); /* from here on the collector may take it */
+    pp_lua_connection_release(connection); /* from here on the collector may take it */
     pp_call_run(vm, task, 4, "close");
 }
 
@@ -166,7 +169,10 @@ static char *read_payload(struct pp_lua_connection *connection, const struct pp_
 static void start_close(struct pp_lua_connection *connection, uint16_t code, const char *reason)
 {
     connection->closing = true;
-    pp_client_close(connection->client, code, reason);
+    if (connection->client != NULL)
+        pp_client_close(connection->client, code, reason);
+    else
+        pp_virtual_close(connection->virtual, code, reason);
 }
 
 static void on_bad_frame(struct pp_lua_connection *connection, const struct pp_frame *frame)
@@ -208,14 +214,14 @@ static void on_message(void *owner, unsigned char *bytes, size_t len, bool text)
         on_frames(connection, bytes, len);
 }
 
-static const struct pp_client_ops ops = {.open = on_open, .message = on_message, .closed = on_closed};
+const struct pp_client_ops pp_lua_connection_ops = {.open = on_open, .message = on_message, .closed = on_closed};
 
 /* --- what Lua calls --- */
 
 static int close(lua_State *L)
 {
     struct pp_lua_connection *connection = check_connection(L);
-    if (connection->client != NULL)
+    if (connection->client != NULL || connection->virtual != NULL)
         start_close(connection, (uint16_t)luaL_checkinteger(L, 2), luaL_checkstring(L, 3));
     return 0;
 }
@@ -223,7 +229,12 @@ static int close(lua_State *L)
 static int queued(lua_State *L)
 {
     const struct pp_lua_connection *connection = check_connection(L);
-    lua_pushinteger(L, connection->client ? (lua_Integer)pp_client_queued(connection->client) : 0);
+    size_t bytes = 0;
+    if (connection->client != NULL)
+        bytes = pp_client_queued(connection->client);
+    else if (connection->virtual != NULL)
+        bytes = pp_virtual_queued(connection->virtual);
+    lua_pushinteger(L, (lua_Integer)bytes);
     return 1;
 }
 
@@ -292,14 +303,14 @@ static void keep_references(lua_State *L, struct pp_lua_connection *connection)
     lua_getfield(L, 1, "registry");
     connection->registry = pp_lua_registry_test(L, lua_gettop(L));
     connection->references[PP_CONNECTION_REGISTRY] = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, 1, "server");
+    connection->references[PP_CONNECTION_SERVER] = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushvalue(L, 3);
     connection->self = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static int connect(lua_State *L)
+struct pp_lua_connection *pp_lua_connection_new(lua_State *L)
 {
-    char error[256];
-    struct pp_client_options options;
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
@@ -309,12 +320,21 @@ static int connect(lua_State *L)
         connection->references[i] = LUA_NOREF;
     luaL_getmetatable(L, PP_LUA_CONNECTION);
     lua_setmetatable(L, 3);
-    read_options(L, &options);
     read_encoding(L, connection);
     keep_references(L, connection);
-    connection->client = pp_client_connect(pp_vm_loop(connection->vm), &options, &ops, connection, error, sizeof error);
+    return connection;
+}
+
+static int connect(lua_State *L)
+{
+    char error[256];
+    struct pp_client_options options;
+    struct pp_lua_connection *connection = pp_lua_connection_new(L);
+    read_options(L, &options);
+    connection->client = pp_client_connect(pp_vm_loop(connection->vm), &options, &pp_lua_connection_ops, connection,
+                                           error, sizeof error);
     if (connection->client == NULL) {
-        release(connection);
+        pp_lua_connection_release(connection);
         lua_pushnil(L);
         lua_pushstring(L, error);
         return 2;
@@ -328,14 +348,21 @@ static int collect(lua_State *L)
     struct pp_lua_connection *connection = lua_touserdata(L, 1);
     if (connection->client != NULL)
         pp_client_drop(connection->client);
+    if (connection->virtual != NULL)
+        pp_virtual_drop(connection->virtual);
     connection->client = NULL;
+    connection->virtual = NULL;
     return 0;
 }
 
 int pp_bind_client(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"connect", connect}, {"send", pp_lua_connection_send}, {"close", close}, {"queued", queued}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"connect", connect},
+                                         {"connect_virtual", pp_lua_connection_connect_virtual},
+                                         {"send", pp_lua_connection_send},
+                                         {"close", close},
+                                         {"queued", queued},
+                                         {NULL, NULL}};
     luaL_newmetatable(L, PP_LUA_CONNECTION);
     lua_pushcfunction(L, collect);
     lua_setfield(L, -2, "__gc");

@@ -13,6 +13,7 @@
 #include "session/origin.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct pp_message *pp_lua_current_message;
@@ -241,8 +242,11 @@ static void refuse(struct pp_conn *conn, struct pp_handshake *handshake, uint16_
     pp_handshake_delete(handshake);
 }
 
-static void open_client(struct pp_lua_server *server, struct pp_conn *conn, struct pp_handshake *handshake,
-                        const char *address, const struct pp_resume *resume, enum pp_verdict verdict)
+/* A client on that line, with that id or, where it is NULL, one of its own. `counted` is the address that it counts
+ * under; it may be gone again when this returns. */
+static struct pp_session *open_client(struct pp_lua_server *server, struct pp_line line, const char *id,
+                                      struct pp_handshake *handshake, const char *counted,
+                                      const struct pp_resume *resume, enum pp_verdict verdict)
 {
     static const char *const failures[] = {
         [PP_RESUME_UNKNOWN] = "unknown", [PP_RESUME_BAD_TOKEN] = "token", [PP_RESUME_GAP] = "gap"};
@@ -250,18 +254,22 @@ static void open_client(struct pp_lua_server *server, struct pp_conn *conn, stru
     lua_rawgeti(task, LUA_REGISTRYINDEX, server->object);
     struct pp_lua_client *client = lua_newuserdata(task, sizeof *client);
     *client = (struct pp_lua_client){.server = server, .object = LUA_NOREF};
-    client->member.session =
-        pp_session_new(pp_vm_loop(server->vm), &server->config, &server->stats, &session_ops, client, conn, handshake);
-    pp_hub_add(&server->hub, &client->member, address);
+    struct pp_session *session = pp_session_new_on(pp_vm_loop(server->vm), &server->config, &server->stats,
+                                                   &session_ops, client, line, handshake);
+    if (id != NULL)
+        pp_session_set_id(session, id);
+    client->member.session = session;
+    pp_hub_add(&server->hub, &client->member, counted);
     server->connections++;
-    pp_session_greet(client->member.session, resume, verdict);
+    pp_session_greet(session, resume, verdict);
     /* Until the Lua side attaches its object, the userdata stands for it: a session always has one to hand out. */
     lua_pushvalue(task, -1);
     client->object = luaL_ref(task, LUA_REGISTRYINDEX);
-    lua_pushstring(task, pp_session_id(client->member.session));
-    lua_pushstring(task, address);
+    lua_pushstring(task, pp_session_id(session));
+    lua_pushstring(task, *counted ? counted : handshake->address);
     lua_pushstring(task, resume->asked ? failures[verdict] : NULL);
     pp_call_run(server->vm, task, 5, "connection");
+    return session;
 }
 
 /* The client whose session is asked for, or NULL. */
@@ -320,7 +328,21 @@ static void on_open(void *owner, struct pp_conn *conn, struct pp_handshake *hand
     }
     enum pp_verdict verdict = resume_client(client, conn, handshake, address, &resume);
     if (verdict != PP_RESUME_GOOD)
-        open_client(server, conn, handshake, address, &resume, verdict);
+        open_client(server, (struct pp_line){.conn = conn}, NULL, handshake, address, &resume, verdict);
+}
+
+struct pp_session *pp_lua_server_admit(void *owner, struct pp_line line, const char *id, struct pp_handshake *handshake,
+                                       char *error, size_t error_size)
+{
+    static const struct pp_resume none;
+    struct pp_lua_server *server = owner;
+    if (server->closing || pp_hub_by_id(&server->hub, id, strlen(id)) != NULL) {
+        snprintf(error, error_size, server->closing ? "the server is closed" : "the id %s is taken", id);
+        pp_handshake_delete(handshake);
+        return NULL;
+    }
+    /* Counts under no address: what the application makes itself is nobody's attack. */
+    return open_client(server, line, id, handshake, "", &none, PP_RESUME_UNKNOWN);
 }
 
 const struct pp_listener_ops pp_lua_listener_ops = {.upgrade = on_upgrade, .open = on_open};
@@ -370,7 +392,7 @@ static int handshake_of(lua_State *L)
     lua_createtable(L, 0, 6);
     set_string(L, "path", handshake->path);
     set_string(L, "query", handshake->query);
-    set_string(L, "address", client->member.address);
+    set_string(L, "address", *client->member.address ? client->member.address : handshake->address);
     lua_pushboolean(L, handshake->secure);
     lua_setfield(L, -2, "secure");
     lua_pushinteger(L, handshake->port);

@@ -3,6 +3,7 @@
 #include "script/lua_connection.h"
 #include "script/lua_json.h"
 #include "script/lua_schema.h"
+#include "session/virtual.h"
 #include "wire/compress.h"
 #include "wire/envelope.h"
 #include "wire/frame.h"
@@ -85,7 +86,7 @@ int pp_lua_connection_send(lua_State *L)
     char error[PP_LUA_JSON_ERROR];
     luaL_checktype(L, 2, LUA_TSTRING);
     lua_settop(L, 5);
-    if (connection->client == NULL || connection->closing)
+    if ((connection->client == NULL && connection->virtual == NULL) || connection->closing)
         return refuse(L, "closed", "closed");
     const struct pp_schema *schema = schema_for(L, connection);
     pp_buf_clear(&payload_bytes);
@@ -94,7 +95,8 @@ int pp_lua_connection_send(lua_State *L)
     if (!written)
         return refuse(L, error, "ENCODE_ERROR");
     struct pp_packet *packet = connection->json ? packet_of(&payload_bytes) : make_frame(connection, schema);
-    enum pp_client_sent sent = pp_client_send(connection->client, packet, connection->json);
+    enum pp_client_sent sent = connection->client ? pp_client_send(connection->client, packet, connection->json)
+                                                  : pp_virtual_send(connection->virtual, packet);
     pp_packet_unref(packet);
     if (sent != PP_CLIENT_QUEUED)
         return refuse(L, sent == PP_CLIENT_FULL ? "too much is waiting to be sent" : "closed",

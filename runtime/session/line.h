@@ -13,6 +13,8 @@ struct pp_sink_ops {
     bool (*is_open)(void *self);
     /* Like pp_conn_close, with `drop` like pp_conn_abort. pp_session_on_closed follows, but not from within. */
     void (*close)(void *self, uint16_t code, const char *reason, bool drop);
+    /* Like pp_conn_pause and pp_conn_resume: pp_session_on_resumed is called before it goes on. */
+    void (*pause)(void *self, bool paused);
     /* The session is no longer interested: it tells no more. */
     void (*forget)(void *self);
 };
@@ -61,6 +63,22 @@ static inline void pp_line_abort(const struct pp_line *line, uint16_t code, cons
         pp_conn_abort(line->conn, code, reason);
     else
         line->sink->close(line->self, code, reason, true);
+}
+
+static inline void pp_line_pause(const struct pp_line *line)
+{
+    if (line->conn != NULL)
+        pp_conn_pause(line->conn);
+    else if (line->sink != NULL)
+        line->sink->pause(line->self, true);
+}
+
+static inline void pp_line_resume(const struct pp_line *line)
+{
+    if (line->conn != NULL)
+        pp_conn_resume(line->conn);
+    else if (line->sink != NULL)
+        line->sink->pause(line->self, false);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "net/handshake.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,7 +184,7 @@ struct pp_session *pp_session_new_on(struct pp_loop *loop, const struct pp_sessi
     session->live = true;
     pp_uuid(session->id);
     pp_session_attach_line(session, line, handshake);
-    if (config->recovery != NULL)
+    if (config->recovery != NULL && line.conn != NULL) /* nobody loses a line within the process */
         pp_session_begin_trail(session);
     return session;
 }
@@ -198,6 +199,11 @@ struct pp_session *pp_session_new(struct pp_loop *loop, const struct pp_session_
 bool pp_session_is_detached(const struct pp_session *session)
 {
     return !pp_line_exists(&session->line);
+}
+
+void pp_session_set_id(struct pp_session *session, const char *id)
+{
+    snprintf(session->id, sizeof session->id, "%s", id);
 }
 
 const char *pp_session_id(const struct pp_session *session)

@@ -108,9 +108,13 @@ void pp_session_add_traffic(const struct pp_session *session, struct pp_session_
 /* Drops the connection without a word and frees the session; `closed` is not told. */
 void pp_session_delete(struct pp_session *session);
 
+/* Before anybody was told of it: an id of fewer than PP_UUID_SIZE bytes instead of a random one. For sinks. */
+void pp_session_set_id(struct pp_session *session, const char *id);
+
 /* What a sink tells of its client: see struct pp_conn_ops. The session may be freed when on_closed returns. */
 void pp_session_on_bytes(void *session, unsigned char *bytes, size_t len, bool text);
 void pp_session_on_pong(void *session);
+void pp_session_on_resumed(void *session);
 void pp_session_on_closed(void *session, uint16_t code, const char *text, bool by_peer);
 
 /* --- recovery --- */

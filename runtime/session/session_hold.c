@@ -46,8 +46,7 @@ void pp_session_on_held_bytes(struct pp_session *session, unsigned char *bytes, 
         size_t n = text ? len * passes(session, bytes, len, false) : passing_frame(session, bytes, len);
         if (n == 0) { /* what is malformed waits too, to be complained of in its turn */
             pp_buf_append(&session->kept, bytes, len);
-            if (session->line.conn != NULL)
-                pp_conn_pause(session->line.conn);
+            pp_line_pause(&session->line);
             return;
         }
         pp_session_take(session, bytes, n, text);
@@ -88,7 +87,6 @@ void pp_session_accept(struct pp_session *session)
 {
     session->held = false;
     session->outside = false;
-    if (session->line.conn != NULL)
-        pp_conn_resume(session->line.conn);
+    pp_line_resume(&session->line);
     pp_session_begin_replay(session);
 }

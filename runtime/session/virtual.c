@@ -1,9 +1,10 @@
-/* Virtual clients. One belongs to two: the session, until it was told of the end or forgets it, and the owner, likewise.
- * It is freed when both are gone. */
+/* Virtual clients. One belongs to two: the session, until it was told of the end or forgets it, and the owner,
+ * likewise. It is freed when both are gone. */
 #include "session/virtual.h"
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "net/handshake.h"
 #include "net/loop_task.h"
 #include "session/session.h"
 
@@ -19,20 +20,20 @@ struct way {
 
 struct pp_virtual {
     struct pp_loop *loop;
-    const struct pp_conn_limits *limits;
-    pp_virtual_admit *admit; /* NULL once it was called */
-    void *arg;
-    const struct pp_client_ops *ops; /* NULL once the owner is gone */
+    struct pp_virtual_options options; /* admit is NULL once it was called, and then handshake and id are too */
+    const struct pp_client_ops *ops;   /* NULL once the owner is gone */
     void *owner;
     struct pp_session *session; /* NULL before it is made, and once it is gone */
     struct pp_turn_task task;
     struct way in, out; /* to the session, to the owner */
     char *reason;       /* of the end; NULL where there is none */
     uint16_t code;
-    bool closing, by_server, paused;
-    bool running; /* in its task: who frees it is known */
+    bool closing, by_server;
+    bool paused, resumed; /* `resumed` until the session was told */
+    bool running;         /* in its task: who frees it is known */
 };
 
+static const struct pp_sink_ops sink;
 static struct pp_buf scratch; /* what a packet that others share is copied to; its use is over before the next */
 
 /* --- ways --- */
@@ -76,6 +77,10 @@ static void free_unused(struct pp_virtual *client)
     if (client->ops != NULL || client->session != NULL || client->running)
         return;
     pp_loop_forget_task(client->loop, &client->task);
+    if (client->options.admit != NULL) {
+        pp_handshake_delete(client->options.handshake);
+        free((char *)client->options.id);
+    }
     clear(&client->in);
     clear(&client->out);
     free(client->reason);
@@ -111,10 +116,14 @@ static void tell_closed(struct pp_virtual *client)
 static void admit(struct pp_virtual *client)
 {
     char error[256] = "";
-    pp_virtual_admit *make = client->admit;
-    client->admit = NULL;
-    struct pp_line line = {.sink = &pp_virtual_sink, .self = client};
-    client->session = make(client->arg, line, error, sizeof error);
+    struct pp_virtual_options *options = &client->options;
+    struct pp_line line = {.sink = &sink, .self = client};
+    char *id = (char *)options->id;
+    client->session = options->admit(options->server, line, id, options->handshake, error, sizeof error);
+    options->admit = NULL;
+    options->handshake = NULL;
+    options->id = NULL;
+    free(id);
     if (client->session == NULL)
         begin_close(client, PP_WS_CLOSE_ABNORMAL, error, true);
     else if (client->ops != NULL)
@@ -123,6 +132,10 @@ static void admit(struct pp_virtual *client)
 
 static void hand_to_session(struct pp_virtual *client)
 {
+    bool resumed = client->resumed;
+    client->resumed = false;
+    if (resumed && client->session != NULL && !client->closing)
+        pp_session_on_resumed(client->session);
     for (uint32_t n = client->in.count; n > 0 && client->in.count > 0 && !client->paused; n--) {
         struct pp_packet *packet = shift(&client->in);
         if (client->session != NULL)
@@ -150,7 +163,7 @@ static void run_task(struct pp_turn_task *task)
     struct pp_virtual *client = (struct pp_virtual *)((char *)task - offsetof(struct pp_virtual, task));
     client->running = true;
     bool ends = client->closing; /* an end that begins in this turn is told in the next */
-    if (client->admit != NULL && !ends)
+    if (client->options.admit != NULL && !ends)
         admit(client);
     hand_to_session(client);
     hand_to_owner(client);
@@ -169,7 +182,7 @@ static enum pp_conn_send sink_send(void *self, struct pp_packet *packet)
     struct pp_virtual *client = self;
     if (client->closing)
         return PP_CONN_CLOSED;
-    if (!has_room(&client->out, packet->len, client->limits))
+    if (!has_room(&client->out, packet->len, client->options.limits))
         return PP_CONN_FULL;
     push(&client->out, packet);
     pp_loop_at_next_turn(client->loop, &client->task);
@@ -194,6 +207,16 @@ static void sink_close(void *self, uint16_t code, const char *reason, bool drop)
     begin_close(client, code, reason, true);
 }
 
+static void sink_pause(void *self, bool paused)
+{
+    struct pp_virtual *client = self;
+    if (client->paused == paused)
+        return;
+    client->paused = paused;
+    client->resumed = !paused;
+    pp_loop_at_next_turn(client->loop, &client->task);
+}
+
 static void sink_forget(void *self)
 {
     struct pp_virtual *client = self;
@@ -202,16 +225,24 @@ static void sink_forget(void *self)
     free_unused(client);
 }
 
+static const struct pp_sink_ops sink = {
+    .send = sink_send,
+    .queued = sink_queued,
+    .is_open = sink_is_open,
+    .close = sink_close,
+    .pause = sink_pause,
+    .forget = sink_forget,
+};
+
 /* --- the owner's side --- */
 
-struct pp_virtual *pp_virtual_new(struct pp_loop *loop, const struct pp_conn_limits *limits, pp_virtual_admit *admit_fn,
-                                  void *arg, const struct pp_client_ops *ops, void *owner)
+struct pp_virtual *pp_virtual_new(struct pp_loop *loop, const struct pp_virtual_options *options,
+                                  const struct pp_client_ops *ops, void *owner)
 {
     struct pp_virtual *client = pp_calloc(1, sizeof *client);
     client->loop = loop;
-    client->limits = limits;
-    client->admit = admit_fn;
-    client->arg = arg;
+    client->options = *options;
+    client->options.id = pp_strndup(options->id, strlen(options->id));
     client->ops = ops;
     client->owner = owner;
     client->task.run = run_task;
@@ -223,11 +254,11 @@ enum pp_client_sent pp_virtual_send(struct pp_virtual *client, struct pp_packet 
 {
     if (client->closing)
         return PP_CLIENT_CLOSED;
-    if (packet->len > client->limits->max_payload) { /* as a connection does */
+    if (packet->len > client->options.limits->max_payload) { /* as a connection does */
         begin_close(client, PP_WS_CLOSE_TOO_BIG, "message too big", true);
         return PP_CLIENT_CLOSED;
     }
-    if (!has_room(&client->in, packet->len, client->limits))
+    if (!has_room(&client->in, packet->len, client->options.limits))
         return PP_CLIENT_FULL;
     push(&client->in, packet);
     pp_loop_at_next_turn(client->loop, &client->task);

@@ -8,17 +8,25 @@
 #include "net/client.h"
 #include "session/line.h"
 
+struct pp_handshake;
 struct pp_loop;
 struct pp_session;
 struct pp_virtual;
 
-/* Makes the session on `line`, or returns NULL with the reason in `error`. */
-typedef struct pp_session *pp_virtual_admit(void *arg, struct pp_line line, char *error, size_t error_size);
+struct pp_virtual_options {
+    const struct pp_conn_limits *limits; /* must outlive the connection */
+    const char *id;                      /* copied */
+    struct pp_handshake *handshake;      /* taken over */
+    /* Makes the session of that id on `line` and takes over the handshake, in any case; or returns NULL with the reason
+     * in `error`. */
+    struct pp_session *(*admit)(void *server, struct pp_line line, const char *id, struct pp_handshake *handshake,
+                                char *error, size_t error_size);
+    void *server; /* must outlive the connection */
+};
 
-/* Begins to connect: `admit` is called in the next turn, then open. `limits` and `arg` must outlive the connection. What
- * is sent from here on waits for the session. */
-struct pp_virtual *pp_virtual_new(struct pp_loop *loop, const struct pp_conn_limits *limits, pp_virtual_admit *admit,
-                                  void *arg, const struct pp_client_ops *ops, void *owner);
+/* Begins to connect: `admit` is called in the next turn, then open. What is sent from here on waits for the session. */
+struct pp_virtual *pp_virtual_new(struct pp_loop *loop, const struct pp_virtual_options *options,
+                                  const struct pp_client_ops *ops, void *owner);
 
 /* Queues a packet without a transport header, a frame of the protocol. It must be this call's alone: the session may
  * change its bytes. */

@@ -1,0 +1,194 @@
+-- What clients and their namespaces have in common: listening, sending, asking. `client` is whom a namespace belongs to,
+-- or the client itself.
+
+local ack = require "painda.ack"
+local calls = require "painda.client.calls"
+local core = require "painda.core.client"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+local outbox = require "painda.client.outbox"
+
+local setmetatable, type, error, tostring = setmetatable, type, error, tostring
+local post, ask = outbox.post, outbox.ask
+local EVENTS = calls.EVENTS
+
+local Scope = {}
+local EMPTY = setmetatable({}, { __newindex = error }) -- shared by those that have no listeners of a kind
+
+
+-- --- listeners ---
+
+local function field_for(self, name)
+  return EVENTS[name] and (self.ns == nil or name == "message") and "_events" or "_on"
+end
+
+-- The table under that name: the first listener makes it.
+local function writable(self, field)
+  local listeners = self[field]
+  if listeners == EMPTY then
+    listeners = {}
+    self[field] = listeners
+  end
+  return listeners
+end
+
+-- Listens to a message type, fn(payload, ack, msg), to "message", fn(msg, ack), or to an event of the client.
+function Scope:on(name, fn)
+  emitter.check("client:on", name, fn)
+  emitter.add(writable(self, field_for(self, name)), name, fn)
+  return self
+end
+
+-- The same, for the next time only.
+function Scope:once(name, fn)
+  emitter.check("client:once", name, fn)
+  emitter.add(writable(self, field_for(self, name)), name, fn, true)
+  return self
+end
+
+-- Stops listening: one function, or every listener of that name.
+function Scope:off(name, fn)
+  emitter.remove(writable(self, field_for(self, name)), name, fn)
+  return self
+end
+
+-- Hears every message: fn(type, payload, ack).
+function Scope:onAny(fn)
+  emitter.check("client:onAny", "*", fn)
+  emitter.add(writable(self, "_any"), "*", fn)
+  return self
+end
+
+function Scope:offAny(fn)
+  emitter.remove(writable(self, "_any"), "*", fn)
+  return self
+end
+
+-- --- sending ---
+
+local function check_type(what, mtype, level)
+  if type(mtype) ~= "string" or mtype == "" then
+    local text = "%s takes the type of a message, a string that is not empty, not %s"
+    error(text:format(what, tostring(mtype)), level + 1)
+  end
+  if mtype:sub(1, 5) == "__pp_" then
+    error(Error.new("types that begin with __pp_ belong to the protocol", "ENCODE_ERROR"), level + 1)
+  end
+end
+
+local function check_callback(what, callback, level)
+  if type(callback) ~= "function" then
+    error(("%s takes a function to call with the ack, not a %s"):format(what, type(callback)), level + 1)
+  end
+end
+
+-- Misuse raises at the application's line; a client that is closed is an answer.
+local function result(sent, text, code)
+  if sent then
+    return true
+  end
+  if code == "ENCODE_ERROR" then
+    error(Error.new(text, code), 3)
+  end
+  return nil, text
+end
+
+-- Sends a message, now or once connected; with a callback, asks for an ack: callback(err, response). true, or nil and
+-- why it was not even queued.
+function Scope:emit(mtype, payload, callback)
+  check_type("client:emit", mtype, 2)
+  if callback == nil then
+    return result(post(self.client, mtype, payload, self.ns))
+  end
+  check_callback("client:emit", callback, 2)
+  return result(ask(self.client, mtype, payload, self.ns, callback))
+end
+
+-- Sends {type = …, payload = …}; `with` is a callback for the ack, or {volatile = true, namespace = "/x"}.
+function Scope:send(message, with)
+  local kind = type(message)
+  if kind ~= "table" and kind ~= "userdata" then
+    error(("client:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
+  end
+  local mtype, payload = message.type, message.payload
+  check_type("client:send", mtype, 2)
+  if type(with) == "function" then
+    return result(ask(self.client, mtype, payload, self.ns, with))
+  end
+  if with ~= nil and type(with) ~= "table" then
+    error(("client:send takes a function or {volatile, namespace} after the message, not a %s"):format(type(with)), 2)
+  end
+  with = with or {}
+  local ns = with.namespace or self.ns
+  return result(post(self.client, mtype, payload, ns ~= "/" and ns or nil, nil, with.volatile))
+end
+
+-- Sends and waits for the ack: the response, or nil and the error.
+function Scope:request(mtype, payload, timeout)
+  check_type("client:request", mtype, 2)
+  return ack.wait(function(callback)
+    return ask(self.client, mtype, payload, self.ns, callback, timeout)
+  end)
+end
+
+-- Answers a message by its __ackId.
+function Scope:sendAck(id, response)
+  local link = self.client._link
+  if not link or not link.open then
+    return nil, "not connected"
+  end
+  return result(core.send(link.connection, "__pp_ack", ack.payload(id, nil, response)))
+end
+
+local Timed = {}
+Timed.__index = Timed
+
+function Timed:emit(mtype, payload, callback)
+  check_type("client:emit", mtype, 2)
+  check_callback("client:timeout(ms):emit", callback, 2)
+  local scope = self.scope
+  return result(ask(scope.client, mtype, payload, scope.ns, callback, self.ms))
+end
+
+function Timed:request(mtype, payload)
+  return self.scope:request(mtype, payload, self.ms)
+end
+
+-- client:timeout(ms):emit(type, payload, callback): the time that the ack may take.
+function Scope:timeout(ms)
+  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
+    error(("client:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
+  end
+  return setmetatable({ scope = self, ms = ms }, Timed)
+end
+
+-- --- namespaces ---
+
+local Namespace = setmetatable({ __name = "painda.PPClient.Namespace" }, { __index = Scope })
+Namespace.__index = Namespace
+
+function Namespace:__tostring()
+  return ("namespace %s of %s"):format(self.ns, self.client.url)
+end
+
+local _M = { Scope = Scope, EMPTY = EMPTY }
+
+-- The handle of a client's namespace, always the same: once it is asked for, the namespace's messages are told to it
+-- alone.
+function _M.namespace(client, name)
+  if type(name) ~= "string" or name:sub(1, 1) ~= "/" then
+    error(("client:of takes the name of a namespace, such as \"/admin\", not %s"):format(tostring(name)), 3)
+  end
+  if name == "/" then
+    return client
+  end
+  local handles = writable(client, "_namespaces")
+  local handle = handles[name]
+  if not handle then
+    handle = setmetatable({ client = client, ns = name, _on = EMPTY, _events = EMPTY, _any = EMPTY }, Namespace)
+    handles[name] = handle
+  end
+  return handle
+end
+
+return _M
