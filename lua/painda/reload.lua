@@ -68,7 +68,8 @@ end
 
 -- What lives longer than a generation. Where `key` exists it is returned; else make() makes it, and undo(object)
 -- takes it back where the generation that asked for it is never committed. `apply(object, registrations)` is called
--- at the commit. `registrations` is the table of this generation for the object, made by fresh().
+-- at the commit, and begin(object), where there is one, once all objects of the generation were applied.
+-- `registrations` is the table of this generation for the object, made by fresh().
 function _M.object(key, handlers)
   local generation = _M.generation()
   local object = _M.objects[key] or generation.opened[key]
@@ -88,6 +89,9 @@ function _M.object(key, handlers)
     generation.registrations[object] = handlers.fresh(object)
     if generation == _M.current then
       handlers.apply(object, generation.registrations[object])
+      if handlers.begin then
+        handlers.begin(object)
+      end
     end
   end
   return object
@@ -204,6 +208,11 @@ local function commit(new)
     end
   end
   retire(old)
+  for _, entry in pairs(new.objects) do
+    if entry.handlers.begin then
+      entry.handlers.begin(entry.object)
+    end
+  end
   for _, start in ipairs(new.started) do
     start()
   end

@@ -189,7 +189,8 @@ local owned = {
   fresh = function()
     return EMPTY
   end,
-  apply = start,
+  apply = function() end,
+  begin = start, -- the server may not have been applied before
   drop = drop,
   undo = drop,
 }
