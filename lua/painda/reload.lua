@@ -113,33 +113,34 @@ function _M.registrations(object)
   return generation.registrations[object] or _M.current.registrations[object]
 end
 
--- The key that leads to the object in a table of objects or of entries, or nil. There may be thousands of clients, and
--- each is its own key.
-local function key_of(object, tables, field)
-  local found = tables[object]
-  if found and (found == object or found[field] == object) then
+-- The key under which an object is known, or nil. A client is its own: there may be thousands of them.
+local function key_of(object)
+  if _M.objects[object] then
     return object
   end
-  for key, known in pairs(tables) do
-    if known == object or known[field] == object then
-      return key
+  for _, generation in ipairs { _M.current, _M.generation() } do
+    if generation.objects[object] then
+      return object
+    end
+    for key, entry in pairs(generation.objects) do
+      if entry.object == object then
+        return key
+      end
     end
   end
 end
 
 -- Forgets an object that was closed, so that its key can be used again.
 function _M.forget(object)
-  local key = key_of(object, _M.objects, "object")
-  if key ~= nil then
-    _M.objects[key] = nil
+  local key = key_of(object)
+  if key == nil then
+    return
   end
+  _M.objects[key] = nil
   for _, generation in ipairs { _M.current, _M.generation() } do
     generation.registrations[object] = nil
-    key = key_of(object, generation.objects, "object")
-    if key ~= nil then
-      generation.objects[key] = nil
-      generation.opened[key] = nil
-    end
+    generation.objects[key] = nil
+    generation.opened[key] = nil
   end
 end
 

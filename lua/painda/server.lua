@@ -406,7 +406,7 @@ end
 
 function Server:_client_gone(client)
   presence.gone(self.presence, client)
-  if self._drained and #core.clients(self._core) == 0 then
+  if self._drained and core.count(self._core) == 0 then
     self._drained:wake(true)
   end
 end
@@ -471,7 +471,7 @@ function Server:close()
 end
 
 function Server:_await_drain(timeout)
-  if #core.clients(self._core) > 0 then
+  if core.count(self._core) > 0 then
     self._drained = task.waiter()
     self._drained:wait(timeout)
     self._drained = nil
@@ -497,7 +497,7 @@ function Server:gracefulShutdown(timeout)
   end
   close_clients(self, "server shutdown")
   self:_await_drain(math.max(1, deadline - runtime.now()))
-  local left = #core.clients(self._core)
+  local left = core.count(self._core)
   finish(self)
   return left == 0
 end

@@ -377,6 +377,14 @@ static int clients(lua_State *L)
     return 1;
 }
 
+/* count(server) → how many clients are connected */
+static int count(lua_State *L)
+{
+    const struct pp_hub *hub = &pp_lua_server_check(L, 1)->hub;
+    lua_pushinteger(L, (lua_Integer)(hub->count - hub->detached));
+    return 1;
+}
+
 static int by_id(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
@@ -413,6 +421,7 @@ int pp_bind_server(lua_State *L)
         {"close", close_server},
         {"stats", stats},
         {"clients", clients},
+        {"count", count},
         {"by_id", by_id},
         {"forbidden", forbidden},
         {"range_valid", range_valid},
