@@ -13,8 +13,8 @@ local painda = require "painda"
 local task = require "painda.task"
 local wait = require "painda.testing.wait"
 
-local getmetatable, setmetatable, type, error, pairs, ipairs, pcall = getmetatable, setmetatable, type, error, pairs, ipairs, pcall
-local tostring, remove = tostring, table.remove
+local getmetatable, setmetatable, type, error, pairs = getmetatable, setmetatable, type, error, pairs
+local ipairs, pcall, tostring, remove, unpack = ipairs, pcall, tostring, table.remove, unpack
 
 local PATIENCE = 5000 -- ms of real time that a client has to connect
 

@@ -1,5 +1,5 @@
--- painda.PPVirtualClient: a client within this process. It has no socket, and is otherwise a client like any other: what
--- it sends passes the server's limits, middleware and handlers.
+-- painda.PPVirtualClient: a client within this process. It has no socket, and is otherwise a client like any other:
+-- what it sends passes the server's limits, middleware and handlers.
 --
 --   local bot = painda.PPVirtualClient("bot-1")
 --   bot:on("state", function(state) bot:emit("move", choose(state)) end)
@@ -10,7 +10,6 @@ local calls = require "painda.client.calls"
 local core = require "painda.core.client"
 local inbox = require "painda.client.inbox"
 local options = require "painda.options"
-local outbox = require "painda.client.outbox"
 local Error = require "painda.error"
 local reload = require "painda.reload"
 local scope = require "painda.client.scope"
@@ -30,7 +29,14 @@ local OPTIONS = {
   ackTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
 }
-local DEFAULTS = options.check("PPVirtualClient", OPTIONS, {}, 1)
+
+local function check(given, level)
+  local checked = options.check("PPVirtualClient", OPTIONS, given, level + 1)
+  checked.offlineQueue = 0 -- what is sent while there is no connection is refused
+  return checked
+end
+
+local DEFAULTS = check({}, 1)
 
 -- --- the class ---
 
@@ -251,7 +257,7 @@ function _M.PPVirtualClient(id, given)
   local self = setmetatable({ id = id }, metatable)
   self.client = self
   if given ~= nil then
-    self.options = options.check("PPVirtualClient", OPTIONS, given, 2)
+    self.options = check(given, 2)
   end
   return self
 end

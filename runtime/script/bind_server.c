@@ -414,18 +414,9 @@ static int forbidden(lua_State *L)
 int pp_bind_server(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"new", new_server},
-        {"configure", configure},
-        {"listen", listen},
-        {"shut", shut},
-        {"close", close_server},
-        {"stats", stats},
-        {"clients", clients},
-        {"count", count},
-        {"by_id", by_id},
-        {"forbidden", forbidden},
-        {"range_valid", range_valid},
-        {NULL, NULL},
+        {"new", new_server},     {"configure", configure}, {"listen", listen},           {"shut", shut},
+        {"close", close_server}, {"stats", stats},         {"clients", clients},         {"count", count},
+        {"by_id", by_id},        {"forbidden", forbidden}, {"range_valid", range_valid}, {NULL, NULL},
     };
     if (inflater == NULL)
         inflater = pp_inflater_new();

@@ -174,6 +174,7 @@ describe("annotations", function()
     timer:cancel()
     local testing = painda.testing
     local env = testing.createTestEnv()
+    assert_same_names("painda.PPVirtualClient", upvalue(getmetatable(env.client).__index, "Client"))
     assert_same_names("painda.testing.Env", upvalue(methods_of(env), "Env"))
     assert_same_names("painda.testing.Clock", methods_of(env.clock))
     assert_same_names("painda.log", painda.log)

@@ -1,5 +1,5 @@
--- What clients and their namespaces have in common: listening, sending, asking. `client` is whom a namespace belongs to,
--- or the client itself.
+-- What clients and their namespaces have in common: listening, sending, asking. `client` is whom a namespace belongs
+-- to, or the client itself.
 
 local ack = require "painda.ack"
 local calls = require "painda.client.calls"

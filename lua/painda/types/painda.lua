@@ -13,6 +13,7 @@ local painda = {}
 
 painda.HttpServer = require("painda.http").HttpServer
 painda.PPClient = require("painda.client").PPClient
+painda.PPVirtualClient = require("painda.virtual_client").PPVirtualClient
 painda.ppMetricsPlugin = require("painda.metrics").plugin
 painda.PPSchemaRegistry = require("painda.schema").PPSchemaRegistry
 painda.structSerializer = require("painda.schema").structSerializer

@@ -206,6 +206,11 @@ function Server:getClientsByTag(name, value) end
 ---@return painda.PPServer.Stats
 function Server:getStats() end
 
+---Connects a client within this process.
+---@param client painda.PPVirtualClient
+---@return painda.PPVirtualClient client
+function Server:inject(client) end
+
 ---Stops accepting and closes every client. Returns at once; "close" is fired when the last is gone.
 function Server:close() end
 
