@@ -17,6 +17,7 @@ struct pp_sink_ops {
     void (*pause)(void *self, bool paused);
     /* The session is no longer interested: it tells no more. */
     void (*forget)(void *self);
+    bool steady; /* never lost by accident: no session is kept for a return */
 };
 
 struct pp_line {

@@ -184,7 +184,7 @@ struct pp_session *pp_session_new_on(struct pp_loop *loop, const struct pp_sessi
     session->live = true;
     pp_uuid(session->id);
     pp_session_attach_line(session, line, handshake);
-    if (config->recovery != NULL && line.conn != NULL) /* nobody loses a line within the process */
+    if (config->recovery != NULL && (line.sink == NULL || !line.sink->steady))
         pp_session_begin_trail(session);
     return session;
 }

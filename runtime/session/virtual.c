@@ -232,6 +232,7 @@ static const struct pp_sink_ops sink = {
     .close = sink_close,
     .pause = sink_pause,
     .forget = sink_forget,
+    .steady = true,
 };
 
 /* --- the owner's side --- */
