@@ -157,8 +157,17 @@ static void wire_forget(void *self)
         wire->code = 1006;
 }
 
-static const struct pp_sink_ops wire_ops = {
-    .send = wire_send, .queued = wire_queued, .is_open = wire_is_open, .close = wire_close, .forget = wire_forget};
+static void wire_pause(void *self, bool paused)
+{
+    (void)self, (void)paused; /* the world sends nothing to a session that is held */
+}
+
+static const struct pp_sink_ops wire_ops = {.send = wire_send,
+                                            .queued = wire_queued,
+                                            .is_open = wire_is_open,
+                                            .close = wire_close,
+                                            .pause = wire_pause,
+                                            .forget = wire_forget};
 
 static struct wire *wire_new(struct client *client)
 {
