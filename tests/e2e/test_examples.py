@@ -31,3 +31,23 @@ def test_hello_answers_both_kinds_of_message():
         assert ws.receive_frame().envelope == {"type": "hello", "payload": "World"}
         ws.send(envelope("greet", "text").decode())
         assert ws.receive_json() == {"type": "hello", "payload": "World"}
+
+
+def test_cursors_tells_each_where_the_others_are():
+    with Server(ROOT / "examples" / "cursors" / "app.lua") as server, WebSocket(server) as ann, WebSocket(server) as bob:
+        for ws, name in ((ann, "Ann"), (bob, "  Bob ")):
+            ws.send(envelope("hello", {"name": name}, ack_id=1).decode())
+            ws.me = ws.receive_json("__pp_ack")["payload"]["args"][0]["id"]
+        bob.send(envelope("move", {"x": 0.25, "y": 1}).decode())
+        bob.send(envelope("move", {"x": 2, "y": 1}).decode())  # no place on the page
+        known = {}
+        while known.get(bob.me, {}).get("x") is None:
+            message = ann.receive_json()
+            for entry in message["payload"].get("presences", []) + message["payload"].get("changes", []):
+                known[entry["clientId"]] = entry["data"]
+        assert (known[ann.me]["name"], known[bob.me]["name"]) == ("Ann", "Bob")
+        assert (known[bob.me]["x"], known[bob.me]["y"]) == (0.25, 1)
+        ann.send(envelope("hello", {"name": "\n"}, ack_id=2).decode())
+        while (message := ann.receive_json())["type"] != "__pp_ack":
+            pass
+        assert message["payload"]["error"]["code"] == "BAD_NAME"
