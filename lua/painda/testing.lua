@@ -171,7 +171,11 @@ end
 function _M.createTestEnv(given)
   local own, server_options = split(given)
   local env = setmetatable({ clients = {}, real = own.real, scope = _M.scope, closed = false }, Env)
-  env.server = painda.PPServer(server_options)
+  local made, server = pcall(painda.PPServer, server_options)
+  if not made then -- at the line of the test
+    error(type(server) == "string" and server:gsub("^[^:\n]+:%d+: ", "") or server, 2)
+  end
+  env.server = server
   env.url = ("ws://127.0.0.1:%d/"):format(env.server.port)
   env.clock = own.clock and clocks.hold() or false
   open[#open + 1] = env

@@ -167,4 +167,19 @@ describe("painda test", function()
     local code, text = run()
     assert.equal(0, code, text)
   end)
+
+  it("closes what a failed test held, and says when it is the clock that stands still", function()
+    write("spec/a_spec.lua", [[
+      local painda, env = require "painda"
+      local testing = require "painda.testing"
+      it("fails", function() env = testing.createTestEnv() error "on purpose" end)
+      it("is next", function() assert.is_true(env.closed) painda.sleep(1) end)
+      it("hangs", function() env = testing.createTestEnv() painda.sleep(1) end)
+      it("is last", function() assert.is_true(env.closed) painda.sleep(1) end)
+    ]])
+    local code, text = run "--timeout 300"
+    assert.equal(1, code)
+    assert.matches("\n2 successes / 1 failure / 1 error / 0 pending : ", text)
+    assert.matches("it waits at .*a_spec.lua:5; the clock stands still, env.clock:advance%(ms%) moves it", text)
+  end)
 end)
