@@ -29,6 +29,8 @@ class Line:
     def number(self, value):
         if self.unit == "B":
             return f"{value:,.0f} B"
+        if self.unit == "ms":
+            return f"{value:.1f} ms"
         return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
     def cells(self):

@@ -14,7 +14,7 @@ from typing import Callable
 
 import quiet
 import report
-from servers import ROOT, Failure, Server, Tools, codec_times
+from servers import ROOT, Failure, Server, Tools, codec_times, virtual_clients
 
 IDLE = 5000
 OUTSIDE = 9000  # connected, but not in the room: apps/room.lua and peers/socketio.mjs have the same number
@@ -51,6 +51,9 @@ class Bench:
     def memory(self, server):
         with Server(self.tools, server, "idle") as running:
             return {"bytes": running.memory_per_connection(IDLE)}
+
+    def virtual(self):
+        return virtual_clients(self.tools)
 
     def codec(self, name):
         return codec_times(self.tools, name)
@@ -129,6 +132,13 @@ GROUPS = [
           [Row("memory", "memory per idle connection", lambda f: f["painda"]["bytes"], ("painda",), most=3072,
                unit="B"),
            Row("memory", "the same, ws", lambda f: f["ws"]["bytes"], ("ws",), unit="B")]),
+    Group({"painda": lambda bench: bench.virtual()},
+          [Row("virtual", "10,000 virtual clients connect and join a room", lambda f: f["painda"]["connect_ms"],
+               ("painda",), unit="ms"),
+           Row("virtual", "a message to the room reaches them all", lambda f: f["painda"]["broadcast_ms"],
+               ("painda",), unit="ms"),
+           Row("virtual", "memory of each, its server side included", lambda f: f["painda"]["bytes"], ("painda",),
+               most=8192, unit="B")]),
     Group({"painda": codec("painda"), "node": codec("node"), "cjson": codec("cjson")},
           [codec_row("json", "JSON decode of 26 KB, of node's time", "decode_ns", "painda", most=1.0),
            codec_row("json", "JSON encode of 26 KB, of node's time", "encode_ns", "painda", most=0.8),

@@ -175,12 +175,22 @@ def codec_times(tools, name):
                "painda": [tools.painda, "run", app], "cjson": ["luajit", app]}[name]
     if not os.access(command[0], os.X_OK) and not shutil.which(command[0]):
         raise Failure(f"{name}: {command[0]} is not there")
+    return printed_figures(tools, name, command)
+
+
+def virtual_clients(tools):
+    """What ten thousand clients within the server's process cost."""
+    return printed_figures(tools, "painda", [tools.painda, "run", HERE / "apps" / "virtual.lua"])
+
+
+def printed_figures(tools, name, command):
+    """The figures that a program prints, as JSON, before it ends."""
     environment = {**os.environ, "BENCH_STATE": str(HERE / "state.json")}
     try:
         done = subprocess.run(pinned(tools.server_core, command), capture_output=True, text=True, timeout=60, cwd=ROOT,
                               env=environment, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        raise Failure(f"{name} did not end its JSON run within a minute") from None
+        raise Failure(f"{name} did not end within a minute") from None
     answer = re.search(r"^\{.*\}$", done.stdout, re.MULTILINE)
     if done.returncode or not answer:
         raise Failure(f"{name}: {last_line(done.stderr, f'no figures, exit code {done.returncode}')}")
