@@ -110,6 +110,7 @@ function _M.PPClient(first, second)
     _round = 0, -- counts attempts, so that what belongs to an earlier one is known
     _offset = 0, -- the application's messages that came in this session
     _ready = false, -- connected, and the session restored
+    _greeting = false, -- connected for the first time, and `connect` not yet told: how many attempts it took
     _line = line,
     _backoff = {
       strategy = options.backoff,

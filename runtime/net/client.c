@@ -245,6 +245,8 @@ static int on_client_event(struct pp_client *client, struct lws *wsi, int reason
         return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
         client->last_heard = pp_loop_now(client->loop);
+        if (client->state == OPEN && client->ops->pong != NULL)
+            client->ops->pong(client->owner);
         return 0;
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return on_writeable(client, wsi);
@@ -340,6 +342,12 @@ enum pp_client_sent pp_client_send(struct pp_client *client, struct pp_packet *p
     pp_ws_seal_masked(packet, text ? PP_WS_TEXT : PP_WS_BINARY);
     push(client, packet);
     return PP_CLIENT_QUEUED;
+}
+
+void pp_client_ping(struct pp_client *client)
+{
+    if (client->state == OPEN)
+        push_owned(client, pp_ws_control_masked(PP_WS_PING, NULL, 0));
 }
 
 size_t pp_client_queued(const struct pp_client *client)

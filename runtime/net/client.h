@@ -43,6 +43,7 @@ struct pp_client_ops {
     /* `code` is the peer's or what this side closed with. 1006: lost, or never open: then `reason` says why
      * ("connection refused"). The client must not be used from here on. */
     void (*closed)(void *owner, uint16_t code, const char *reason, bool by_peer);
+    void (*pong)(void *owner); /* may be NULL */
 };
 
 enum pp_client_sent { PP_CLIENT_QUEUED, PP_CLIENT_FULL, PP_CLIENT_CLOSED };
@@ -56,6 +57,9 @@ struct pp_client *pp_client_connect(struct pp_loop *loop, const struct pp_client
  * caller's to give back): masking changes its bytes, unless the answer is other than PP_CLIENT_QUEUED. Before OPEN and
  * after the close it is PP_CLIENT_CLOSED. */
 enum pp_client_sent pp_client_send(struct pp_client *client, struct pp_packet *packet, bool text);
+
+/* Asks for a pong. Does nothing where the client is not OPEN. */
+void pp_client_ping(struct pp_client *client);
 
 /* Bytes queued and not yet taken by libwebsockets, with their frame headers. */
 size_t pp_client_queued(const struct pp_client *client);

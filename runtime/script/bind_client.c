@@ -4,10 +4,10 @@
  *         options   host port path secure insecure caFile unixPath headers connectTimeout pingInterval pingTimeout
  *                   maxPayload maxDecompressedSize maxQueue threshold (nil: no compression) mode json registry
  *         handlers  object; open(object), message(object, type, payload, ackId, ns), fault(object, code, text),
- *                   closed(object, code, reason, byPeer)
+ *                   pong(object), closed(object, code, reason, byPeer)
  *     send(connection, type, payload, ns, ackId) → true, or nil, text and "closed", "full" or "ENCODE_ERROR"
  *     connect_virtual(options, handlers) → connection to a server of this process: lua_connection.h
- *     close(connection, code, reason)        queued(connection) → bytes
+ *     close(connection, code, reason)        queued(connection) → bytes        ping(connection)
  *
  * A connection is held in the registry until `closed` was called, and is a handle that answers "closed" afterwards. */
 #include "base/buf.h"
@@ -60,6 +60,12 @@ static void on_open(void *owner)
 {
     struct pp_lua_connection *connection = owner;
     pp_call_run(connection->vm, begin(connection, PP_CONNECTION_OPEN), 1, "open");
+}
+
+static void on_pong(void *owner)
+{
+    struct pp_lua_connection *connection = owner;
+    pp_call_run(connection->vm, begin(connection, PP_CONNECTION_PONG), 1, "pong");
 }
 
 static void on_closed(void *owner, uint16_t code, const char *reason, bool by_peer)
@@ -214,7 +220,8 @@ static void on_message(void *owner, unsigned char *bytes, size_t len, bool text)
         on_frames(connection, bytes, len);
 }
 
-const struct pp_client_ops pp_lua_connection_ops = {.open = on_open, .message = on_message, .closed = on_closed};
+const struct pp_client_ops pp_lua_connection_ops = {
+    .open = on_open, .message = on_message, .pong = on_pong, .closed = on_closed};
 
 /* --- what Lua calls --- */
 
@@ -235,6 +242,16 @@ static int queued(lua_State *L)
     else if (connection->virtual != NULL)
         bytes = pp_virtual_queued(connection->virtual);
     lua_pushinteger(L, (lua_Integer)bytes);
+    return 1;
+}
+
+/* ping(connection) → true: a pong comes behind all that the server sent before; false where nobody is asked. */
+static int ping(lua_State *L)
+{
+    struct pp_lua_connection *connection = check_connection(L);
+    if (connection->client != NULL)
+        pp_client_ping(connection->client);
+    lua_pushboolean(L, connection->client != NULL);
     return 1;
 }
 
@@ -295,7 +312,7 @@ static void read_encoding(lua_State *L, struct pp_lua_connection *connection)
 /* Stack: options, handlers, connection. */
 static void keep_references(lua_State *L, struct pp_lua_connection *connection)
 {
-    static const char *const names[] = {"object", "open", "message", "fault", "closed"};
+    static const char *const names[] = {"object", "open", "message", "fault", "pong", "closed"};
     for (int i = 0; i < PP_CONNECTION_REGISTRY; i++) {
         lua_getfield(L, 2, names[i]);
         connection->references[i] = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -362,6 +379,7 @@ int pp_bind_client(lua_State *L)
                                          {"send", pp_lua_connection_send},
                                          {"close", close},
                                          {"queued", queued},
+                                         {"ping", ping},
                                          {NULL, NULL}};
     luaL_newmetatable(L, PP_LUA_CONNECTION);
     lua_pushcfunction(L, collect);

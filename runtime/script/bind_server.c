@@ -322,7 +322,7 @@ static void set_recovery_stats(lua_State *L, const struct pp_lua_server *server)
     static struct pp_recovery_stats none;
     struct pp_recovery *recovery = server->recovery;
     const struct pp_recovery_stats *counted = recovery ? pp_recovery_stats(recovery) : &none;
-    set_number(L, "sessionsDetached", server->hub.detached);
+    set_number(L, "sessionsDetached", recovery ? pp_recovery_detached(recovery) : 0);
     set_number(L, "recoveryBytes", recovery ? pp_recovery_bytes(recovery) : 0);
     set_number(L, "sessionsRecovered", counted->recovered);
     set_number(L, "recoveryFailed", counted->failed);

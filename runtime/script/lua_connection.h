@@ -16,6 +16,7 @@ enum pp_lua_connection_reference {
     PP_CONNECTION_OPEN,
     PP_CONNECTION_MESSAGE,
     PP_CONNECTION_FAULT,
+    PP_CONNECTION_PONG,
     PP_CONNECTION_CLOSED,
     PP_CONNECTION_REGISTRY,
     PP_CONNECTION_SERVER, /* of a virtual client */

@@ -1,11 +1,11 @@
 -- Receiving: the protocol's own messages, and the application's to its listeners.
 
-local core = require "painda.core.client"
 local runtime = require "painda.core.runtime"
 local ack = require "painda.ack"
 local calls = require "painda.client.calls"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local outbox = require "painda.client.outbox"
 local presence = require "painda.client.presence"
 
 local type, tostring, error = type, tostring, error
@@ -18,20 +18,20 @@ local _M = {}
 
 local function no_ack() end
 
--- What a handler is given to answer with. Only the first answer counts; on another connection it would mean nothing.
-local function ack_for(link, id)
+-- What a handler is given to answer with. Only the first answer counts; in another session it would mean nothing.
+local function ack_for(client, id)
   if not id then
     return no_ack
   end
-  local answered = false
+  local link, sid, answered = client._link, client._session and client._session.sid, false
   return function(err, response)
-    if answered or not link.client then
+    if answered then
       return
     end
     answered = true
-    local ok, text, code = core.send(link.connection, "__pp_ack", ack.payload(id, err, response))
+    local ok, text, code = outbox.answer(client, link, sid, ack.payload(id, err, response))
     if not ok and code == "ENCODE_ERROR" then
-      core.send(link.connection, "__pp_ack", ack.payload(id, Error.new(text, code)))
+      outbox.answer(client, link, sid, ack.payload(id, Error.new(text, code)))
       error(Error.new(text, code), 2)
     end
   end
@@ -57,7 +57,7 @@ local function dispatch(link, mtype, payload, ack_id, ns)
   if own == 0 then
     return
   end
-  local answer = ack_for(link, ack_id)
+  local answer = ack_for(client, ack_id)
   local message = { type = mtype, payload = payload, __ns = ns, __ackId = ack_id }
   for i = 1, own do
     if i <= any then
@@ -94,18 +94,27 @@ function controls.__pp_error(client, payload)
 end
 
 -- The session that a later connection can go on with. Its offset is the server's count of what this client was sent.
+-- Another than was asked for: that one is lost, and known to be from here on. The server's own word for it, which
+-- follows, may not arrive.
 function controls.__pp_session(client, payload)
   if type(payload.sid) ~= "string" or type(payload.rtoken) ~= "string" then
     return
   end
+  local before = client._session
   client.id = payload.sid
   client.recoverySessionId = payload.sid
   client._session = { sid = payload.sid, rtoken = payload.rtoken, epoch = payload.epoch }
   client._offset = type(payload.offset) == "number" and payload.offset or 0
+  if before and before.sid ~= payload.sid then
+    calls.fire(client, "recovery", { sid = payload.sid, offset = client._offset, recovered = false, missedCount = 0 })
+  end
+  client._line.heard(client)
 end
 
 function controls.__pp_recovery(client, payload)
-  calls.fire(client, "recovery", payload)
+  if payload.recovered then
+    calls.fire(client, "recovery", payload)
+  end
   client._line.ready(client)
 end
 
@@ -127,7 +136,17 @@ function _M.on_message(link, mtype, payload, ack_id, ns)
   if not client._ready then -- a server that recovers sessions would have said so first
     client._line.ready(client)
   end
+  if client._greeting then
+    client._line.heard(client)
+  end
   return dispatch(link, mtype, payload, ack_id, ns ~= "/" and ns or nil)
+end
+
+-- All that the server had said when it was asked has come.
+function _M.on_pong(link)
+  if link.client then
+    link.client._line.heard(link.client)
+  end
 end
 
 -- A frame of the server could not be read.

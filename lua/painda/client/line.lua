@@ -71,6 +71,7 @@ local function finish(client)
   client._timer:stop()
   client._timer = nil -- it holds the client
   client._ready = false
+  client._greeting = false
   reload.forget(client)
   set_state(client, "closed")
   outbox.lost(client)
@@ -116,6 +117,7 @@ local function on_closed(link, code, text, by_peer)
   end
   client._link = nil
   client._ready = false
+  client._greeting = false
   if not link.open then
     return failed(client, Error.new(("%s: %s"):format(client.url, text), "CONNECTION_ERROR"))
   end
@@ -150,6 +152,17 @@ local function announce(client, attempts)
   end
 end
 
+-- On the first connection `connect` waits until the server has had its say: one that recovers sessions begins with it,
+-- so that the client has its id.
+function _M.heard(client)
+  local attempts = client._greeting
+  if attempts then
+    client._greeting = false
+    client._timer:stop()
+    announce(client, attempts)
+  end
+end
+
 -- The server has said what it knows of the session, or will not.
 function _M.ready(client)
   if not client._ready and client._link and client._link.open then
@@ -176,12 +189,26 @@ local function on_open(link)
   end
   local attempts = restore(client)
   fire(client, "open")
-  if client._link == link then -- else a listener closed it
-    announce(client, attempts)
+  if client._link ~= link then -- a listener closed it
+    return
   end
+  if client._was_connected then
+    return announce(client, attempts)
+  end
+  if not core.ping(link.connection) then
+    return announce(client, attempts)
+  end
+  client._greeting = attempts
+  client._timer:start(RECOVERY_PATIENCE)
 end
 
-local handlers = { open = on_open, message = inbox.on_message, fault = inbox.on_fault, closed = on_closed }
+local handlers = {
+  open = on_open,
+  message = inbox.on_message,
+  fault = inbox.on_fault,
+  pong = inbox.on_pong,
+  closed = on_closed,
+}
 
 -- The token for this attempt, or nil; then perhaps what went wrong.
 local function get_token(client)
@@ -234,6 +261,9 @@ function _M.new_timer(client)
   return runtime.timer(function()
     if client.state == "reconnecting" then
       return attempt(client)
+    end
+    if client._greeting then
+      return _M.heard(client)
     end
     client._session = nil
     _M.ready(client)

@@ -66,6 +66,27 @@ local function transmit(client, mtype, payload, ns, ack_id)
   return sent, text, code
 end
 
+-- Answers a question that came by `link`, in the session `sid` (nil: the server recovers none): by the link that it has
+-- now, or once the session is restored.
+function _M.answer(client, link, sid, payload)
+  local now = client._link
+  if now == link and link and link.open then
+    return send(link.connection, "__pp_ack", payload)
+  end
+  local session = client._session
+  if not sid or not session or session.sid ~= sid then
+    return nil, "closed", "closed"
+  end
+  if client._ready then
+    return send(now.connection, "__pp_ack", payload)
+  end
+  local queued_up, text, code = enqueue(client, "__pp_ack", payload)
+  if queued_up then
+    client._queue[client._last].sid = sid
+  end
+  return queued_up, text, code
+end
+
 -- Messages that wait for a connection.
 function _M.size(client)
   return client._last - client._first + 1
@@ -112,7 +133,11 @@ function _M.flush(client)
   while client._ready and _M.size(client) > 0 do
     local first = client._first
     local entry = client._queue[first]
-    local sent, text, code = transmit(client, entry.mtype, entry.payload, entry.ns, entry.ack_id)
+    local stale = entry.sid and (not client._session or client._session.sid ~= entry.sid) -- nobody waits for it
+    local sent, text, code = stale
+    if not stale then
+      sent, text, code = transmit(client, entry.mtype, entry.payload, entry.ns, entry.ack_id)
+    end
     if not sent and code == "closed" then
       return
     end

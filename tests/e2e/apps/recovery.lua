@@ -97,6 +97,8 @@ server:on("stats", function(_, _, ack)
   ack(nil, server:getStats())
 end)
 
+local said = 0
 server:on("chat", function(client, payload)
-  server:emit("chat", { from = client.id, n = payload.n, name = payload.name })
+  said = said + 1
+  server:emit("chat", { from = client.id, n = said, name = payload.name, final = payload.final, text = payload.text })
 end)

@@ -122,7 +122,7 @@ static void told_closed(void *owner, uint16_t code, const char *reason, bool by_
     pp_loop_stop(loop);
 }
 
-static const struct pp_client_ops ops = {told_open, told_message, told_closed};
+static const struct pp_client_ops ops = {.open = told_open, .message = told_message, .closed = told_closed};
 
 static void give_up(struct pp_timer *timer)
 {

@@ -208,7 +208,12 @@ static void on_message(void *owner, const struct pp_message *message)
     (void)owner, (void)message;
 }
 
-static void on_quiet(void *owner)
+static void on_limited(void *owner, const struct pp_refusal *refusal)
+{
+    (void)owner, (void)refusal;
+}
+
+static void on_full(void *owner)
 {
     (void)owner;
 }
@@ -237,14 +242,9 @@ static void on_closed(void *owner, const char *reason, uint16_t code)
     twin->wire = NULL;
 }
 
-static void on_limited(void *owner, const struct pp_refusal *refusal)
-{
-    (void)owner, (void)refusal;
-}
-
 static const struct pp_session_ops session_ops = {.message = on_message,
                                                   .limited = on_limited,
-                                                  .backpressure = on_quiet,
+                                                  .backpressure = on_full,
                                                   .detached = on_detached,
                                                   .closed = on_closed};
 
