@@ -1,7 +1,7 @@
 """The examples that need no browser, run as their READMEs say."""
 import subprocess
 
-from painda import BINARY, PATIENCE, ROOT, Server, WebSocket, envelope, frame
+from painda import BINARY, PATIENCE, ROOT, Server, WebSocket, envelope, frame, painda
 
 HELLO = ROOT / "examples" / "hello"
 
@@ -51,3 +51,19 @@ def test_cursors_tells_each_where_the_others_are():
         while (message := ann.receive_json())["type"] != "__pp_ack":
             pass
         assert message["payload"]["error"]["code"] == "BAD_NAME"
+
+
+def test_bots_play_by_its_own_tests():
+    result = painda("test", ROOT / "examples" / "bots")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_bots_come_to_who_is_alone():
+    with Server(ROOT / "examples" / "bots" / "app.lua") as server, WebSocket(server) as ann:
+        ann.send(envelope("play", {"name": "Ann"}, ack_id=1).decode())
+        assert ann.receive_json("__pp_ack")["payload"] == {"ackId": 1, "args": [{"patience": 2000}]}
+        first = ann.receive_json("round")["payload"]
+        assert (first["number"], first["score"]) == (1, [0, 0])
+        ann.send(envelope("throw", "paper").decode())
+        result = ann.receive_json("result")["payload"]
+        assert (result["mine"], result["theirs"] in ("rock", "paper", "scissors")) == ("paper", True)
