@@ -17,6 +17,7 @@ import report
 from servers import ROOT, Failure, Server, Tools, codec_times, virtual_clients
 
 IDLE = 5000
+SLEEPS = 30  # ms that the row "middleware" sleeps for each message: as many in flight are a thousand a second
 OUTSIDE = 9000  # connected, but not in the room: apps/room.lua and peers/socketio.mjs have the same number
 
 
@@ -75,6 +76,10 @@ def room(server):
     return lambda bench: bench.load(server, "room", mode="broadcast", connections=1000, inflight=8, idle=OUTSIDE)
 
 
+def middleware(server):
+    return lambda bench: bench.load(server, "middleware", connections=1, inflight=SLEEPS)
+
+
 def memory(server):
     return lambda bench: bench.memory(server)
 
@@ -86,6 +91,11 @@ def codec(name):
 def ratio(key, title, figure, ours, theirs, **goal):
     """The row ours / theirs, of one figure."""
     return Row(key, title, lambda f: f[ours][figure] / f[theirs][figure], (ours, theirs), **goal)
+
+
+def slept(title, figure, name, **goal):
+    """The time that a message took, of what its middlewares slept."""
+    return Row("middleware", title, lambda f: f[name][figure] / (SLEEPS * 1000), (name,), **goal)
 
 
 def all_values(name):
@@ -123,6 +133,11 @@ GROUPS = [
           [ratio("room", "1,000 in a room, 10,000 connected, of broadcast to 1,000", "rate", "painda room", "painda",
                  least=0.9),
            ratio("room", "the same room, of socket.io's", "rate", "painda room", "socket.io room", least=9)]),
+    Group({"painda": middleware("painda"), "socket.io": middleware("socket.io")},
+          [slept("1,000 messages/s through 3 sleeping middlewares: p50, of the sleep", "p50_us", "painda", most=1.2),
+           slept("the same: p99, of the sleep", "p99_us", "painda", most=1.5),
+           slept("the same, socket.io: p50", "p50_us", "socket.io"),
+           slept("the same, socket.io: p99", "p99_us", "socket.io")]),
     Group({"painda": echo("painda"), "painda + idle": echo("painda", idle=IDLE),
            "limit": echo("limit"), "limit + idle": echo("limit", idle=IDLE)},
           [ratio("idle", f"echo beside {IDLE:,} idle, of itself without", "rate", "painda + idle", "painda",

@@ -32,7 +32,7 @@ class Tools:
         self.node = shutil.which("node") or "node"
 
     def server_command(self, name, work, port):
-        """What starts the server `name` for the work echo, relay, broadcast, room or idle."""
+        """What starts the server `name` for the work echo, relay, broadcast, room, middleware or idle."""
         if name == "painda":
             return [self.painda, "run", HERE / "apps" / f"{work}.lua", "--port", port]
         if name == "limit":

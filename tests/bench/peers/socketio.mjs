@@ -1,4 +1,4 @@
-// The peer `socket.io`: node socketio.mjs PORT echo|broadcast|room|idle
+// The peer `socket.io`: node socketio.mjs PORT echo|broadcast|room|middleware|idle
 import { Server } from "socket.io";
 
 const OUTSIDE = 9000; // of the row "room": the first that connect stay outside, as in apps/room.lua
@@ -13,6 +13,10 @@ const handlers = {
   room: (socket) => {
     if (++connected > OUTSIDE) socket.join("room");
     return (value) => io.to("room").emit("echo", value);
+  },
+  middleware: (socket) => {
+    for (let i = 0; i < 3; i++) socket.use((_, next) => setTimeout(next, 10));
+    return (value) => socket.emit("echo", value);
   },
   idle: () => () => {},
 };
