@@ -3,6 +3,7 @@ local ack = require "painda.ack"
 local Error = require "painda.error"
 local task = require "painda.task"
 local support = require "support"
+local testing = require "painda.testing"
 
 describe("open questions", function()
   local answers
@@ -27,12 +28,15 @@ describe("open questions", function()
   end)
 
   it("end with TIMEOUT_ERROR, and late answers are ignored", function()
+    local clock = testing.createTestEnv().clock
     local pending = ack.pending(10)
-    local id = pending:ask(note, 5)
-    painda.sleep(30)
+    local id = pending:ask(note, 10000)
+    clock:advance(9999)
+    assert.equal(0, #answers)
+    clock:advance(1)
     assert.equal(1, #answers)
     assert.equal("TIMEOUT_ERROR", answers[1][1].code)
-    assert.equal("no ack within 5 ms", answers[1][1].message)
+    assert.equal("no ack within 10000 ms", answers[1][1].message)
     assert.is_false(pending:answer(id, nil, "late"))
     assert.equal(1, #answers)
   end)

@@ -19,13 +19,13 @@ function _M.message(fn, ...)
   return (_M.raised(fn, ...):gsub("^[^:\n]+:%d+: ", ""))
 end
 
--- Waits until check() is true; fails after five seconds.
+-- Waits until check() is true; fails after five seconds, also where a test holds the clock.
 function _M.eventually(check, what)
   for _ = 1, 1000 do
     if check() then
       return
     end
-    painda.sleep(5)
+    task.waiter():wait(5, true)
   end
   error("it did not happen: " .. (what or "?"), 2)
 end
@@ -42,7 +42,7 @@ function _M.event(emitter, name)
     end
     return ...
   end
-  return result(waiter:wait(5000))
+  return result(waiter:wait(5000, true))
 end
 
 -- A server on a free port of the loopback; `options` may replace any of its options.
@@ -70,7 +70,7 @@ function _M.connect(server, options)
   end)
   local client = painda.PPClient(all)
   _M.event(client, "connect")
-  return client, assert(waiter:wait(5000))
+  return client, assert(waiter:wait(5000, true))
 end
 
 -- Everything that `emitter` tells under that name from here on, as an array of tables of arguments.

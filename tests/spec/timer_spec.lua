@@ -2,6 +2,13 @@ local painda = require "painda"
 local reload = require "painda.reload"
 local runtime = require "painda.core.runtime"
 local support = require "support"
+local testing = require "painda.testing"
+
+local clock -- of the tests that say so; the others wait
+
+local function hold_clock()
+  clock = testing.createTestEnv().clock
+end
 
 local function timers()
   local count = 0
@@ -22,14 +29,28 @@ describe("painda.after", function()
     assert.is_true(called - start >= 20)
   end)
 
+  it("calls at its time", function()
+    hold_clock()
+    local called
+    for _, ms in ipairs { 0, 1, 63, 64, 65, 4096, 86400000 } do
+      local start = clock:now()
+      painda.after(ms, function()
+        called = clock:now()
+      end)
+      clock:advance(ms)
+      assert.equal(start + ms, called)
+    end
+  end)
+
   it("calls in the order of the times", function()
+    hold_clock()
     local order = {}
     for _, ms in ipairs { 20, 5, 10, 0 } do
       painda.after(ms, function()
         order[#order + 1] = ms
       end)
     end
-    painda.sleep(50)
+    clock:advance(50)
     assert.same({ 0, 5, 10, 20 }, order)
   end)
 
@@ -45,55 +66,58 @@ describe("painda.after", function()
   end)
 
   it("can be cancelled until it was called", function()
+    hold_clock()
     local calls = 0
     local timer = painda.after(5, function()
       calls = calls + 1
     end)
     assert.is_true(timer:cancel())
     assert.is_false(timer:cancel())
-    painda.sleep(20)
+    clock:advance(20)
     assert.equal(0, calls)
     local other = painda.after(1, function() end)
-    painda.sleep(10)
+    clock:advance(1)
     assert.is_false(other:cancel())
   end)
 
   it("is not forgotten by the collector while it is pending", function()
+    hold_clock()
     local called = false
     painda.after(10, function()
       called = true
     end)
     runtime.collect()
-    painda.sleep(40)
+    clock:advance(10)
     assert.is_true(called)
   end)
 
   it("leaves nothing behind", function()
+    hold_clock()
     local before = timers()
     painda.after(1, function() end)
     painda.after(1000, function() end):cancel()
-    painda.sleep(20)
+    clock:advance(1)
     assert.equal(before, timers())
   end)
 end)
 
 describe("painda.every", function()
-  it("calls again and again, until it is cancelled", function()
-    local calls = 0
-    local timer = painda.every(2, function()
-      calls = calls + 1
+  it("calls on the beat, until it is cancelled", function()
+    hold_clock()
+    local times = {}
+    local timer = painda.every(20, function()
+      times[#times + 1] = clock:now()
+      painda.sleep(7)
     end)
-    support.eventually(function()
-      return calls >= 5
-    end)
+    clock:advance(100)
     assert.is_true(timer:cancel())
-    local then_calls = calls
-    painda.sleep(20)
-    assert.equal(then_calls, calls)
+    clock:advance(100)
+    assert.same({ 20, 40, 60, 80, 100 }, times)
     assert.is_false(timer:cancel())
   end)
 
   it("can be cancelled from its own call", function()
+    hold_clock()
     local calls, timer = 0, nil
     timer = painda.every(1, function()
       calls = calls + 1
@@ -101,11 +125,12 @@ describe("painda.every", function()
         timer:cancel()
       end
     end)
-    painda.sleep(30)
+    clock:advance(30)
     assert.equal(3, calls)
   end)
 
   it("goes on after an error and after a call that waits", function()
+    hold_clock()
     local calls = 0
     runtime.set_log_level "silent"
     local timer = painda.every(1, function()
@@ -116,9 +141,8 @@ describe("painda.every", function()
         error "on purpose"
       end
     end)
-    support.eventually(function()
-      return calls >= 6
-    end)
+    clock:advance(6)
+    assert.equal(6, calls)
     timer:cancel()
     runtime.set_log_level "warn"
   end)
