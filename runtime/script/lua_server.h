@@ -51,9 +51,9 @@ extern const struct pp_message *pp_lua_current_message;
 /* [-0, +0] What a listener calls: upgrades are judged and connections become clients of the server. */
 extern const struct pp_listener_ops pp_lua_listener_ops;
 
-/* [-0, +0] Makes a client within this process a client of the pp_lua_server: see struct pp_virtual_options. */
-struct pp_session *pp_lua_server_admit(void *server, struct pp_line line, const char *id,
-                                       struct pp_handshake *handshake, char *error, size_t error_size);
+/* [-0, +0] Makes a client within this process a client of the pp_lua_server `owner`: see struct pp_virtual_options. */
+struct pp_session *pp_lua_server_admit(void *owner, struct pp_line line, const char *id, struct pp_handshake *handshake,
+                                       char *error, size_t error_size);
 
 /* The server of the userdata at `index`; raises where it is something else. */
 struct pp_lua_server *pp_lua_server_check(lua_State *L, int index);

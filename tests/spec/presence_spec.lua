@@ -1,5 +1,6 @@
 local painda = require "painda"
 local support = require "support"
+local testing = require "painda.testing"
 
 local encode = painda.json.encode
 
@@ -18,19 +19,22 @@ local function names(list)
 end
 
 describe("server.presence", function()
-  local server, presence
+  local server, presence, clock, interval
 
   local function start(options)
-    server = support.server { presence = options }
+    local env = testing.createTestEnv { presence = options }
+    server, clock, interval = env.server, env.clock, options.syncInterval
     presence = server.presence
+  end
+
+  -- Waits for what comes at the next interval.
+  local function after_interval(check)
+    clock:advance(interval)
+    support.eventually(check)
   end
 
   before_each(function()
     start { syncInterval = 10 }
-  end)
-
-  after_each(function()
-    server:close()
   end)
 
   it("holds who is tracked, with the data, in the order of coming", function()
@@ -87,7 +91,7 @@ describe("server.presence", function()
     assert.same({ nil, "not tracked" }, { presence:update(a, { x = 1 }) })
     presence:track(a, {})
     peer:close()
-    support.eventually(function()
+    after_interval(function()
       return presence:count() == 0
     end)
     assert.same({ nil, "closed" }, { presence:track(a, {}) })
@@ -174,7 +178,7 @@ describe("server.presence", function()
     presence:update(a, { n = 2 }) -- nothing new
     assert.same({ { "join", 1, true }, { "update", 2, true } }, told)
     peer:close()
-    support.eventually(function()
+    after_interval(function()
       return told[3]
     end)
     assert.same({ "leave", 2, true }, told[3])
@@ -187,21 +191,24 @@ describe("server.presence", function()
     end
     presence:on("join", no):off("join", no):onChange(no):off("change")
     presence:track(a)
-    painda.sleep(30)
+    clock:advance(30)
   end)
 end)
 
 describe("presence, as clients see it", function()
-  local server, presence
+  local server, presence, clock, interval
 
   local function start(options)
-    server = support.server { presence = options }
+    local env = testing.createTestEnv { presence = options }
+    server, clock, interval = env.server, env.clock, options.syncInterval
     presence = server.presence
   end
 
-  after_each(function()
-    server:close()
-  end)
+  -- Waits for what comes at the next interval.
+  local function after_interval(check)
+    clock:advance(interval)
+    support.eventually(check)
+  end
 
   local function count(watcher)
     return #watcher.seen
@@ -211,19 +218,19 @@ describe("presence, as clients see it", function()
     start { syncInterval = 20 }
     local a, b, stranger = watch(server), watch(server), watch(server)
     presence:track(a.socket, { name = "Ann" })
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 1
     end)
     assert.equal("Ann", names(a.seen[1][1].presences))
     presence:track(b.socket, { name = "Bob" })
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 2 and count(b) == 1
     end)
     assert.equal("Ann Bob", names(a.seen[2][1].presences))
-    painda.sleep(80)
+    clock:advance(80)
     assert.same({ 2, 1, 0 }, { count(a), count(b), count(stranger) })
     presence:sync()
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 3 and count(b) == 2
     end)
     assert.equal(0, count(stranger))
@@ -233,7 +240,7 @@ describe("presence, as clients see it", function()
     start { syncInterval = 200 }
     local a = watch(server)
     presence:track(a.socket, { n = 0 })
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 1
     end)
     local changes, last = 0, nil
@@ -244,7 +251,7 @@ describe("presence, as clients see it", function()
     for n = 1, 1000 do
       presence:update(a.socket, { n = n })
     end
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 2
     end)
     assert.equal(1000, a.seen[2][1].presences[1].data.n)
@@ -256,10 +263,10 @@ describe("presence, as clients see it", function()
     start { syncInterval = 86400000, broadcastOnChange = false }
     local a = watch(server)
     presence:track(a.socket)
-    painda.sleep(30)
+    clock:advance(30)
     assert.equal(0, count(a))
     presence:sync()
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 1
     end)
   end)
@@ -270,7 +277,7 @@ describe("presence, as clients see it", function()
     assert.is_false(presence._armed)
     presence:track(a.socket, { n = 1 })
     assert.is_true(presence._armed)
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 1
     end)
     assert.is_false(presence._armed)
@@ -304,33 +311,33 @@ describe("presence, as clients see it", function()
     local inside = assert(waiter:wait(5000))
     assert.is_true(presence:track(inside, { name = "Ann" }))
     assert.same({ name = "Ann" }, presence:get(a.socket).data)
-    support.eventually(function()
+    after_interval(function()
       return count(a) == 1
     end)
     a.client:close()
-    support.eventually(function()
+    after_interval(function()
       return presence:count() == 0
     end)
   end)
 end)
 
 describe("presence in differences", function()
-  local server, presence
+  local server, presence, clock
 
   local function peer()
     return watch(server)
   end
 
   before_each(function()
-    server = support.server { presence = { syncInterval = 30, syncMode = "diff" } }
+    local env = testing.createTestEnv { presence = { syncInterval = 30, syncMode = "diff" } }
+    server, clock = env.server, env.clock
     presence = server.presence
   end)
 
-  after_each(function()
-    server:close()
-  end)
-
   local function told(one, n)
+    if #one.seen < n then
+      clock:advance(30)
+    end
     support.eventually(function()
       return #one.seen >= n
     end, n .. " messages")
@@ -362,7 +369,7 @@ describe("presence in differences", function()
     presence:untrack(b.socket)
     assert.equal("leave Rob", kinds(told(a, 4)))
     assert.equal("Ann", names(told(a, 4).presences))
-    painda.sleep(60)
+    clock:advance(60)
     assert.same({ 4, 2 }, { #a.seen, #b.seen })
   end)
 
@@ -386,7 +393,7 @@ describe("presence in differences", function()
     presence:update(c.socket, { name = "Cyn" })
     presence:untrack(c.socket)
     assert.equal("leave Cyn", kinds(told(a, 4)))
-    painda.sleep(60)
+    clock:advance(60)
     assert.same({ 4, 1 }, { #a.seen, #c.seen })
   end)
 
@@ -411,7 +418,7 @@ describe("presence in differences", function()
         presence:untrack(one.socket)
       end
       if random(20) == 1 then
-        painda.sleep(random(40))
+        clock:advance(random(40))
       end
     end
     for _, one in ipairs(peers) do
