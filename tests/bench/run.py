@@ -17,6 +17,7 @@ import report
 from servers import ROOT, Failure, Server, Tools, codec_times, virtual_clients
 
 IDLE = 5000
+STORM = 5000
 SLEEPS = 30  # ms that the row "middleware" sleeps for each message: as many in flight are a thousand a second
 OUTSIDE = 9000  # connected, but not in the room: apps/room.lua and peers/socketio.mjs have the same number
 
@@ -49,9 +50,13 @@ class Bench:
         with Server(self.tools, server, work) as running:
             return running.load(seconds=self.seconds, warmup=self.warmup, **options)
 
-    def memory(self, server):
-        with Server(self.tools, server, "idle") as running:
+    def memory(self, server, work="idle"):
+        with Server(self.tools, server, work) as running:
             return {"bytes": running.memory_per_connection(IDLE)}
+
+    def storm(self, server):
+        with Server(self.tools, server, "storm") as running:
+            return running.storm(STORM)
 
     def virtual(self):
         return virtual_clients(self.tools)
@@ -68,8 +73,8 @@ def single(server, connections):
     return lambda bench: bench.load(server, "echo", connections=connections, inflight=1, spin=True)
 
 
-def broadcast(server):
-    return lambda bench: bench.load(server, "broadcast", mode="broadcast", connections=1000, inflight=8)
+def broadcast(server, work="broadcast"):
+    return lambda bench: bench.load(server, work, mode="broadcast", connections=1000, inflight=8)
 
 
 def room(server):
@@ -80,8 +85,12 @@ def middleware(server):
     return lambda bench: bench.load(server, "middleware", connections=1, inflight=SLEEPS)
 
 
-def memory(server):
-    return lambda bench: bench.memory(server)
+def memory(server, work="idle"):
+    return lambda bench: bench.memory(server, work)
+
+
+def storm(server):
+    return lambda bench: bench.storm(server)
 
 
 def codec(name):
@@ -147,6 +156,21 @@ GROUPS = [
           [Row("memory", "memory per idle connection", lambda f: f["painda"]["bytes"], ("painda",), most=3072,
                unit="B"),
            Row("memory", "the same, ws", lambda f: f["ws"]["bytes"], ("ws",), unit="B")]),
+    Group({"painda": broadcast("painda"), "painda recovery": broadcast("painda", "recovery")},
+          [ratio("recovery", "broadcast to 1,000 with recovery, of without", "rate", "painda recovery", "painda",
+                 least=0.9)]),
+    Group({"painda": memory("painda"), "painda history": memory("painda", "history")},
+          [Row("history", "memory of a session with 100 messages kept, beyond one without",
+               lambda f: f["painda history"]["bytes"] - f["painda"]["bytes"], ("painda", "painda history"), most=4096,
+               unit="B")]),
+    Group({"painda": storm("painda"), "socket.io": storm("socket.io")},
+          [Row("storm", f"{STORM:,} clients are cut and all come back", lambda f: f["painda"]["seconds"] * 1000,
+               ("painda",), unit="ms"),
+           ratio("storm", "the same, of socket.io's time", "seconds", "painda", "socket.io", most=0.5),
+           Row("storm", "another client waits at most", lambda f: f["painda"]["stall_ms"], ("painda",), unit="ms"),
+           ratio("storm", "the same, of socket.io's", "stall_ms", "painda", "socket.io"),
+           Row("storm", "the most memory that the server had", lambda f: f["painda"]["peak_mb"], ("painda",), unit="MB"),
+           ratio("storm", "the same, of socket.io's", "peak_mb", "painda", "socket.io", most=0.5)]),
     Group({"painda": lambda bench: bench.virtual()},
           [Row("virtual", "10,000 virtual clients connect and join a room", lambda f: f["painda"]["connect_ms"],
                ("painda",), unit="ms"),

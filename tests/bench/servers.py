@@ -134,10 +134,28 @@ class Server:
             raise Failure(f"{self.name}: {result['missing']} messages never arrived")
         return result
 
+    def storm(self, count):
+        """Cuts `count` clients at once: the figures of storm.py, and the most memory that the server ever had."""
+        words = ["python3", HERE / "storm.py", self.port, "painda" if self.format == "painda" else "socketio", count]
+        try:
+            done = subprocess.run(pinned(self.tools.load_core, words), capture_output=True, text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name}: the storm did not end within 120 seconds") from None
+        if done.returncode:
+            raise self.failure(done.stderr)
+        figures = json.loads(done.stdout)
+        if figures["recovered"] < (count if self.format == "painda" else 0.99 * count):
+            raise Failure(f"{self.name}: {figures['recovered']} of {count} came back to their session")
+        return {**figures, "peak_mb": self.status("VmHWM") / 1e6}
+
+    def status(self, name):
+        """A size from /proc, in bytes."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{name}:\s+(\d+)", status).group(1)) * 1024
+
     def resident(self):
         """Bytes of resident memory."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
+        return self.status("VmRSS")
 
     def settled(self):
         """Resident memory once it has not changed by a hundredth for a second, or after ten."""

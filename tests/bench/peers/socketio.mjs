@@ -1,10 +1,15 @@
-// The peer `socket.io`: node socketio.mjs PORT echo|broadcast|room|middleware|idle
+// The peer `socket.io`: node socketio.mjs PORT echo|broadcast|room|middleware|idle|storm
 import { Server } from "socket.io";
 
 const OUTSIDE = 9000; // of the row "room": the first that connect stay outside, as in apps/room.lua
 
 const [port, work] = process.argv.slice(2);
-const io = new Server(Number(port), { transports: ["websocket"], perMessageDeflate: false, serveClient: false });
+const io = new Server(Number(port), {
+  transports: ["websocket"],
+  perMessageDeflate: false,
+  serveClient: false,
+  ...(work === "storm" && { connectionStateRecovery: { maxDisconnectionDuration: 120000 } }),
+});
 let connected = 0;
 
 const handlers = {
@@ -21,4 +26,11 @@ const handlers = {
   idle: () => () => {},
 };
 
-io.on("connection", (socket) => socket.on("echo", handlers[work](socket)));
+io.on("connection", (socket) => {
+  if (work === "storm") {
+    socket.on("ping", (value, ack) => ack(value));
+    socket.on("all", (value) => io.emit("echo", value));
+  } else {
+    socket.on("echo", handlers[work](socket));
+  }
+});
