@@ -444,3 +444,42 @@ describe("painda.state", function()
     assert.matches("painda.state takes a name", support.raised(painda.state, ""), 1, true)
   end)
 end)
+
+describe("a virtual client", function()
+  it("connects when its generation serves, and makes room for the next one's of the same id", function()
+    local server, bot
+    local function load(version)
+      return function()
+        server = painda.PPServer { port = 0, host = HOST }
+        bot = painda.PPVirtualClient "dealer"
+        bot.version = version
+        bot:connect(server)
+        painda.sleep(2)
+        assert(bot.state == "connecting")
+      end
+    end
+    local function is_there(client)
+      return client:isConnected() and server:getClient "dealer" ~= nil and #server:getClients() == 1
+    end
+    generation(load(1))
+    local first = bot
+    support.eventually(function()
+      return is_there(first)
+    end)
+    local ends = support.record(first, "disconnect")
+
+    quietly(reload.run, function()
+      load(2)()
+      error "on purpose"
+    end)
+    assert.equal("closed", bot.state)
+    assert.is_true(is_there(first))
+
+    generation(load(3))
+    assert.same({ { "client disconnect", 1001, "application reloaded" } }, ends)
+    support.eventually(function()
+      return is_there(bot) and bot.version == 3
+    end)
+    generation(function() end)
+  end)
+end)
