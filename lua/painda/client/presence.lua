@@ -1,5 +1,6 @@
 -- Who is there, as a client is told: the whole list, or what changed in it. Its listeners are always given the list.
 
+local array = require("painda.core.json").array
 local calls = require "painda.client.calls"
 
 local type, ipairs, pairs = type, ipairs, pairs
@@ -7,7 +8,7 @@ local type, ipairs, pairs = type, ipairs, pairs
 local _M = {}
 
 local function entries_of(list)
-  local out = {}
+  local out = array {} -- an empty one is a list too
   for _, entry in ipairs(type(list) == "table" and list or {}) do
     if type(entry) == "table" and type(entry.clientId) == "string" then
       out[#out + 1] = entry
@@ -34,7 +35,7 @@ end
 -- Takes __pp_presence_diff. A list that was given away is not changed: a new one takes its place.
 function _M.on_changes(client, payload)
   local changes = entries_of(payload.changes)
-  local last, kept, seen = {}, {}, {}
+  local last, kept, seen = {}, array {}, {}
   for _, change in ipairs(changes) do
     last[change.clientId] = change
   end
