@@ -639,7 +639,7 @@ def test_the_protocols_messages_are_events(peer):
         ]
         for type, event, payload in sent:
             line.send(frame(type, payload))
-            app.heard(event, payload)
+            app.heard(event, {**payload, "presences": []} if "changes" in payload else payload)
         line.send(frame("__pp_unknown", 1))
         line.send(frame("error", "of the application"))
         app.heard("message", "error")
