@@ -7,6 +7,7 @@ import pytest
 
 from lab import Asker
 from painda import WebSocket, envelope, eventually, frame
+from recovering import Client
 from test_middleware import APP, App
 
 pytestmark = pytest.mark.asan
@@ -150,6 +151,46 @@ def test_who_is_refused_stays_connected_and_out(app):
         assert ws.receive_frame().payload["error"] == {"code": "MIDDLEWARE_ERROR", "message": "refused at last"}
         assert Asker(ws)("echo", "here") == "here"
         assert ["refused"] not in app.says("gated")
+
+
+# --- a session that comes back ---
+
+
+@pytest.fixture(scope="module")
+def recovering():
+    with App("recovery = true, maxConnectionsPerIp = 0") as server:
+        yield server
+
+
+def test_a_client_that_comes_back_is_where_it_was_and_asked_about_again(recovering):
+    one, two = Client(recovering), Client(recovering)
+    inside, other = Inside(one.ws), Inside(two.ws)
+    inside("echo", 1)
+    other("echo", 1)
+    one.ws.reset()
+    recovering.said("left chat", one.sid, "transport close")
+    two.ws.send(frame("news", "missed", ns="/chat"))
+    Asker(two.ws)("echo")
+    one.come_back(do="sleep", name=100)  # its middleware takes a while; what was missed comes after it
+    assert one.recovery["recovered"]
+    assert one.receive_frame("news").envelope == {"type": "news", "payload": "missed", "__ns": "/chat"}
+    eventually(lambda: [each[0] for each in recovering.says("joined chat")].count(one.sid) == 2)
+    assert Inside(one.ws)("members") == 2
+    one.ws.close()
+    two.ws.close()
+
+
+def test_a_client_that_comes_back_may_be_refused(recovering):
+    client = Client(recovering)
+    assert Inside(client.ws)("echo", 1) == 1
+    client.ws.reset()
+    recovering.said("left chat", client.sid, "transport close")
+    ws = WebSocket(recovering, query=client.query(do="refuse"))
+    assert ws.receive_frame("__pp_error").payload == {"code": "MIDDLEWARE_ERROR", "message": "refused on purpose"}
+    assert ws.expect_close() == (4003, "refused on purpose")
+    again = Client(recovering, client.query())
+    assert not again.recovery["recovered"]
+    again.ws.close()
 
 
 # --- reload ---
