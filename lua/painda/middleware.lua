@@ -101,16 +101,20 @@ local function on_late(run)
   settle(run, Error.new(("no answer from the middleware within %d ms"):format(limit), "MIDDLEWARE_ERROR"))
 end
 
+local function start_timer(run)
+  run.timer = run.timer or new_timer(function()
+    on_late(run)
+  end)
+  run.timer:start(run.server.options.middlewareTimeout)
+end
+
 local function begin_waiting(run)
   run.waiting = true
   if run.message and not run.counted then
     run.counted = true
     run.client._asked = run.client._asked + 1
   end
-  run.timer = run.timer or new_timer(function()
-    on_late(run)
-  end)
-  run.timer:start(run.server.options.middlewareTimeout)
+  start_timer(run)
 end
 
 -- What `next` does the first time that it is called.
@@ -182,6 +186,9 @@ function drive(socket, mtype, _, run) -- luacheck: no unused args
     if run.list[run.at] == nil then
       settle(run)
       return
+    end
+    if not run.message then -- a client must not be left waiting even where handlerTimeout ends this task too
+      start_timer(run)
     end
     handle(invoke, run, run.at)
   until not run.passed

@@ -252,6 +252,18 @@ describe("connection middleware", function()
     assert.equal(0, #gone)
   end)
 
+  it("that never ends is ended, and its client refused", function()
+    server:close()
+    serve { handlerTimeout = 50, middlewareTimeout = 100 }
+    local function spin()
+      while true do -- luacheck: ignore
+      end
+    end
+    jit.off(spin) -- compiled code can't be stopped
+    server:use(spin)
+    refused(knock(server), "no answer from the middleware within 100 ms")
+  end)
+
   it("is a function", function()
     for _, method in ipairs { "use", "useMessage" } do
       assert.equal(("server:%s takes a function, not a nil"):format(method), support.message(server[method], server))
