@@ -6,13 +6,14 @@
 -- Each runs on a task of its own, so nobody waits for one that waits but who was asked about, and the messages of one
 -- client overtake each other where it waits longer for one of them. A list is never changed in place.
 
+local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
 local Error = require "painda.error"
 local faults = require "painda.faults"
 local log = require "painda.log"
 
 local type, error, xpcall, debug, next, setmetatable = type, error, xpcall, debug, next, setmetatable
-local new_timer, spawn, handle = runtime.timer, runtime.spawn, runtime.handle
+local new_timer, spawn, handle, size = runtime.timer, runtime.spawn, runtime.handle, core.size
 local collectgarbage = collectgarbage
 
 local LOOK_EVERY = 20 -- ms between looks for middleware that has returned and lost its `next`
@@ -35,6 +36,27 @@ function _M.check(what, fn)
   if type(fn) ~= "function" then
     error(("%s takes a function, not a %s"):format(what, type(fn)), 3)
   end
+end
+
+-- --- messages that wait ---
+
+-- What a client may have waiting, in middleware and to be let into namespaces: nil, or why not one more. A message of
+-- any size may wait where no other does.
+function _M.too_many(client, message)
+  local options, count = client.server.options, client._waits
+  if count >= options.maxPendingMessages then
+    local text = "more than %d messages wait (maxPendingMessages)"
+    return Error.new(text:format(options.maxPendingMessages), "MIDDLEWARE_ERROR")
+  elseif count > 0 and client._wait_bytes + size(message) > options.maxPendingBytes then
+    local text = "more than %d bytes of messages wait (maxPendingBytes)"
+    return Error.new(text:format(options.maxPendingBytes), "MIDDLEWARE_ERROR")
+  end
+end
+
+-- Counts a message that waits, and with -1 one that does so no longer.
+function _M.count(client, message, n)
+  client._waits = client._waits + n
+  client._wait_bytes = client._wait_bytes + n * size(message)
 end
 
 -- --- middleware that returns without an answer ---
@@ -88,7 +110,7 @@ function settle(run, err)
   run.over = true
   stop_waiting(run)
   if run.counted then
-    run.client._asked = run.client._asked - 1
+    _M.count(run.client, run.message, -1)
   end
   run.done(err)
 end
@@ -112,7 +134,7 @@ local function begin_waiting(run)
   run.waiting = true
   if run.message and not run.counted then
     run.counted = true
-    run.client._asked = run.client._asked + 1
+    _M.count(run.client, run.message, 1)
   end
   start_timer(run)
 end
@@ -202,9 +224,10 @@ faults.root(drive)
 
 -- Asks the middleware of `list` about `socket`, or about a message of it. done(err) is called at once where none waits.
 function _M.run(list, socket, message, ack_id, done)
-  local client, limit = socket._ns and socket.client or socket, socket.server.options.maxPendingMessages
-  if message and client._asked >= limit then
-    done(Error.new(("more than %d messages wait in middleware (maxPendingMessages)"):format(limit), "MIDDLEWARE_ERROR"))
+  local client = socket._ns and socket.client or socket
+  local err = message and _M.too_many(client, message)
+  if err then
+    done(err)
     return
   end
   local run = {

@@ -273,12 +273,22 @@ end
 
 -- --- joining ---
 
-local function refuse(socket, err)
+-- The messages that wait, which do so no longer.
+local function take_waiting(socket)
   local waiting = socket._waiting or EMPTY
+  socket._waiting = false
+  for i = 1, #waiting do
+    middleware.count(socket.client, waiting[i][3], -1)
+  end
+  return waiting
+end
+
+local function refuse(socket, err)
+  local waiting = take_waiting(socket)
   if socket._in then -- before its client came back
     socket.namespace:_leave(socket)
   end
-  socket.closed, socket._waiting = true, false
+  socket.closed = true
   socket.client._spaces[socket._ns] = nil
   _M.tell(socket, err, socket._ns)
   for i = 1, #waiting do
@@ -295,8 +305,7 @@ local function let_in(socket, err)
   if err or not space then
     return refuse(socket, err or _M.unknown(name))
   end
-  local waiting = socket._waiting
-  socket._waiting = false
+  local waiting = take_waiting(socket)
   core.join(client._ref, socket.namespace.key)
   socket._in = true
   spawn(run_each, space.events, "connection", socket)
@@ -330,14 +339,13 @@ local function join(client, name)
 end
 
 local function wait(socket, mtype, ack_id, message)
-  local waiting, limit = socket._waiting, socket.server.options.maxPendingMessages
-  if #waiting >= limit then
-    local text = ("more than %d messages wait to be let into %s (maxPendingMessages)"):format(limit, socket._ns)
-    local err = Error.new(text, "MIDDLEWARE_ERROR")
+  local waiting, err = socket._waiting, middleware.too_many(socket.client, message)
+  if err then
     _M.tell(socket, err, socket._ns)
     faults.reject(socket, ack_id, err)
     return
   end
+  middleware.count(socket.client, message, 1)
   waiting[#waiting + 1] = { mtype, ack_id, message }
 end
 
@@ -353,8 +361,13 @@ function _M.receive(client, name, mtype, ack_id, message)
     return
   end
   socket = join(client, name)
-  wait(socket, mtype, ack_id, message)
-  enter(socket)
+  if client.server._registered.namespaces[name].use then
+    wait(socket, mtype, ack_id, message)
+    enter(socket)
+  else
+    enter(socket)
+    pass(socket, mtype, ack_id, message)
+  end
 end
 
 -- --- leaving ---
@@ -371,7 +384,8 @@ end
 -- `rooms` are the names of those that it was in.
 local function left(socket, rooms, reason, code)
   local was_in = socket._in
-  socket.closed, socket._waiting, socket._in = true, false, false
+  take_waiting(socket)
+  socket.closed, socket._in = true, false
   if not was_in then
     return
   end
@@ -404,10 +418,10 @@ function _M.lost_all(client, over, keys, reason, code)
       left(socket, room.within(socket.namespace, keys or EMPTY), reason, code)
     else
       socket.closed = true
+      take_waiting(socket) -- what it waited with is lost
       if socket._in then
         tell_lost(socket, reason, code)
-      else -- it waited to be let in: what it waited with is lost
-        socket._waiting = false
+      else
         client._spaces[name] = nil
       end
     end

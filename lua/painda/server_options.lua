@@ -42,6 +42,7 @@ local OPTIONS = {
   maxTags = { type = "integer", min = 1, max = 1000000, default = 64 },
   middlewareTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingMessages = { type = "integer", min = 1, max = 1000000, default = 1024 },
+  maxPendingBytes = { type = "integer", min = 0, max = 1024 * MIB, default = 4 * MIB },
   presence = { type = "table" },
   recovery = { type = { "table", "boolean" } },
   recoverySecret = { type = "string" },

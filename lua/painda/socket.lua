@@ -85,7 +85,8 @@ end
 -- What most clients never have: fields here, so that their tables stay small.
 Socket._acks = false
 Socket._spaces = false -- its sockets in namespaces, by name
-Socket._asked = 0 -- its messages that wait in middleware
+Socket._waits = 0 -- its messages that wait in middleware, or to be let into a namespace
+Socket._wait_bytes = 0
 Socket._pending = false -- middleware has not let it in yet
 
 local metatable = { __name = "painda.Client" }

@@ -467,11 +467,19 @@ static int message_object(lua_State *L)
     return 1;
 }
 
+/* size(message object) → the bytes that it keeps */
+static int size_of_message(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)lua_objlen(L, 1));
+    return 1;
+}
+
 void pp_bind_client_functions(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"attach", attach}, {"handshake", handshake_of}, {"close_client", close_client},
         {"queued", queued}, {"payload", payload},        {"message", message_object},
-        {"hold", hold},     {"accept", accept_client},   {NULL, NULL}};
+        {"hold", hold},     {"accept", accept_client},   {"size", size_of_message},
+        {NULL, NULL}};
     luaL_register(L, NULL, functions);
 }

@@ -406,7 +406,7 @@ describe("message middleware", function()
     support.eventually(function()
       return #errors == 2
     end)
-    assert.equal("more than 3 messages wait in middleware (maxPendingMessages)", errors[1][1].message)
+    assert.equal("more than 3 messages wait (maxPendingMessages)", errors[1][1].message)
     for _, gate in ipairs(gates) do
       gate()
     end
@@ -418,6 +418,36 @@ describe("message middleware", function()
     support.eventually(function()
       return #gates == 4
     end)
+  end)
+
+  it("has no more than maxPendingBytes of a client at once, or one message", function()
+    server:close()
+    serve { maxPendingBytes = 1000 }
+    local gates = {}
+    server:useMessage(function(_, _, next)
+      gates[#gates + 1] = next
+    end)
+    client = support.connect(server)
+    local errors = support.record(client, "serverError")
+    local got = support.record(server, "x")
+    client:emit("x", ("a"):rep(5000))
+    client:emit("x", "b")
+    support.eventually(function()
+      return errors[1]
+    end)
+    assert.equal("more than 1000 bytes of messages wait (maxPendingBytes)", errors[1][1].message)
+    gates[1]()
+    for i = 1, 3 do
+      client:emit("x", ("c"):rep(200))
+      support.eventually(function()
+        return #gates == 1 + i
+      end)
+    end
+    client:emit("x", ("d"):rep(800))
+    support.eventually(function()
+      return errors[2]
+    end)
+    assert.equal(1, #got)
   end)
 
   it("asks about messages that a schema has read", function()

@@ -38,6 +38,7 @@ describe("an option of a server", function()
     { "maxTags", { 0, -1, "1" }, { 1 } },
     { "middlewareTimeout", { 0, -1, "1" }, { 1 } },
     { "maxPendingMessages", { 0, -1, "1" }, { 1 } },
+    { "maxPendingBytes", { -1, "1", 0.5 }, { 0 } },
     { "logger", { 1, true, fn }, { "warn", { level = "warn" } } },
   }
 

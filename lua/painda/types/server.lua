@@ -37,6 +37,7 @@
 ---@field maxTags? integer of one client, default 64
 ---@field middlewareTimeout? integer ms that each middleware has to call next, default 10000
 ---@field maxPendingMessages? integer of one client that wait to be let into a namespace, or in middleware; default 1024
+---@field maxPendingBytes? integer of these messages, default 4 MiB
 ---@field presence? painda.Presence.Options
 ---@field recovery? boolean | painda.PPServer.Recovery sessions outlive their connections
 ---@field recoverySecret? string at least 16 bytes; random for each start where it is not given
