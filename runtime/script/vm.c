@@ -8,7 +8,6 @@
 #include "script/bind.h"
 #include "script/bind_timer.h"
 #include "script/embedded.h"
-#include "script/lua_alloc.h"
 #include "script/lua_atoms.h"
 #include "script/lua_json.h"
 #include "script/vm_internal.h"
@@ -117,7 +116,7 @@ struct pp_vm *pp_vm_new(struct pp_loop *loop)
     struct pp_vm *vm = pp_calloc(1, sizeof *vm);
     vm->loop = loop;
     vm->on_error = LUA_NOREF;
-    vm->L = lua_newstate(pp_lua_allocate, NULL);
+    vm->L = luaL_newstate();
     if (vm->L == NULL) {
         pp_log(PP_LOG_ERROR, "LuaJIT did not start: out of memory");
         abort();
@@ -140,7 +139,6 @@ void pp_vm_delete(struct pp_vm *vm)
     pp_unbind_signal(vm);
     pp_watchdog_stop();
     lua_close(vm->L);
-    pp_lua_allocate_trim();
     pp_loop_forget_task(vm->loop, &vm->resume); /* what was woken last is not resumed any more */
     pp_lua_atoms_clear();
     pp_map_destroy(&vm->handlers);
