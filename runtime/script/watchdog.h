@@ -1,6 +1,5 @@
-/* The limit on how long a handler may keep the loop. A thread looks on; where one call into Lua lasts too long, a
- * signal sets a hook that raises in it, again and again until it has ended, so that a pcall around the loop does not
- * keep it alive.
+/* The limit on how long a handler may keep the processor. Where one call into Lua works for too long, a signal sets a
+ * hook that raises in it, again and again until it has ended, so that a pcall around the loop does not keep it alive.
  *
  * Hooks work in interpreted code. A loop that LuaJIT has compiled does not see them, nor does a C function: those end
  * only with the process. */
@@ -11,10 +10,11 @@
 
 #include <stdint.h>
 
-/* From now on a call may last `ms` milliseconds; 0: as long as it likes. One limit for the process. */
+/* From now on a call may work for `ms` milliseconds of processor time; 0: as long as it likes. One limit for the
+ * process, whose Lua runs on the thread that calls this. */
 void pp_watchdog_set(struct pp_vm *vm, uint32_t ms);
 
-/* Ends the thread. */
+/* Ends the looking on. */
 void pp_watchdog_stop(void);
 
 /* Around each outermost call into Lua: `state` is the coroutine that runs. */

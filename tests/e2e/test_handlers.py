@@ -92,6 +92,28 @@ def test_whatever_is_raised_the_server_goes_on():
         assert "\x1b" not in server.log
 
 
+def test_a_handler_that_never_ends_is_ended_by_its_limit():
+    source = """
+    local painda = require "painda"
+    local server = painda.PPServer { port = 3000, handlerTimeout = 100 }
+    jit.off(true, true) -- what is compiled can't be interrupted
+    server:on("spin", function(_, guarded)
+      repeat
+        pcall(function() while true do end end)
+      until not guarded
+      while true do end
+    end)
+    server:on("echo", function(_, payload, ack) ack(nil, payload) end)
+    """
+    with Server(source) as server, WebSocket(server) as ws, WebSocket(server) as other:
+        for guarded in (False, True):
+            ws.send(frame("spin", guarded, ack_id=1))
+            error = ws.receive_frame("__pp_ack").payload["error"]
+            assert error["code"] == "HANDLER_ERROR"
+            assert "100 ms without waiting (handlerTimeout)" in error["message"]
+            assert Asker(ws)("echo", 1) == Asker(other)("echo", 1) == 1
+
+
 def test_a_connection_handler_that_raises_leaves_the_client_connected():
     source = """
     local painda = require "painda"

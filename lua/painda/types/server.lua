@@ -28,7 +28,7 @@
 ---@field onBackpressure? "close" | "drop" default "close"
 ---@field volatileAbove? integer bytes waiting from which on volatile messages are left out, default 64 KiB
 ---@field handshakeTimeout? integer ms for TLS and the request, default 10000
----@field handlerTimeout? integer ms that a handler may run without waiting, default 5000, 0: any time
+---@field handlerTimeout? integer ms of processor time that a handler may work without waiting, default 5000, 0: any time
 ---@field ackTimeout? integer ms, default 10000
 ---@field maxPendingAcks? integer open questions to one client, default 1024
 ---@field maxListeners? integer on one client, default 256
