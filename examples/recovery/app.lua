@@ -1,4 +1,4 @@
--- Recovery: pull the cable, lose nothing. The server numbers its news and sends them to everybody; who loses the line and
+-- Recovery: pull the cable, lose nothing. The server numbers its news and sends them to all; who loses the line and
 -- comes back gets what was missed, in order, before what is new. All of that is the one option `recovery`: the handlers
 -- below know nothing of it.
 --

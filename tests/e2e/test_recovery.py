@@ -1,10 +1,11 @@
 """Sessions that outlive their connection: exactly once, in order, or told so."""
 import hmac
+import json
 import re
 
 import pytest
 
-from painda import CLOSE, WebSocket, frame, ws_frame
+from painda import CLOSE, PONG, ROOT, WebSocket, frame, parse_frame, ws_frame
 from recovering import Client, Recovering
 
 pytestmark = pytest.mark.asan
@@ -187,6 +188,31 @@ def test_tokens_of_an_earlier_start_are_unknown():
         client.come_back()
         assert client.recovery["recovered"] is False and client.errors == []
         assert second.said("connection", client.sid)[3] == "unknown"
+
+
+def test_the_conversation_in_the_document(other):
+    """Words with a dollar stand for what the server says; the same word, the same value."""
+    document = (ROOT / "docs" / "protocol.md").read_text()
+    said, line = {}, None
+    for step in re.search(r"(?ms)^```talk name=recovery\n(.*?)^```$", document).group(1).splitlines():
+        word, _, rest = step.partition(" ")
+        filled = re.sub(r"\$(\w+)", lambda found: said.get(found[1], found[0]), rest)
+        if word == "connect":
+            line = WebSocket(other.server, "/" + filled)
+        elif word == "<":
+            found = json.dumps(parse_frame(line.receive()).envelope, separators=(",", ":"))
+            pattern = re.sub(r"\\\$(\w+)", r"(?P<\1>[0-9a-f-]{36,64})", re.escape(filled))
+            matched = re.fullmatch(pattern, found)
+            assert matched, f"{found} is not {filled}"
+            said.update(matched.groupdict())
+        elif word == "!":
+            other.ask("plain", {"to": said["sid"], "payload": int(rest.split()[1])})
+        elif word == "pong":
+            line.send_bytes(ws_frame(PONG))
+        elif word == "cut":
+            line.close()
+            other.server.said("gone", said["sid"])
+    assert len(set(said.values())) == 6
 
 
 # --- offsets and ids

@@ -58,6 +58,10 @@ server:on("tell", function(_, o, ack)
   ack(nil, sent)
 end)
 
+server:on("plain", function(_, o, ack)
+  ack(nil, clients[o.to]:emit("n", o.payload))
+end)
+
 server:on("raw", function(_, o, ack)
   ack(nil, clients[o.to]:sendRaw(o.bytes, o.text) or false)
 end)
