@@ -111,11 +111,12 @@ void pp_session_delete(struct pp_session *session);
 /* Before anybody was told of it: an id of fewer than PP_UUID_SIZE bytes instead of a random one. For sinks. */
 void pp_session_set_id(struct pp_session *session, const char *id);
 
-/* What a sink tells of its client: see struct pp_conn_ops. The session may be freed when on_closed returns. */
-void pp_session_on_bytes(void *session, unsigned char *bytes, size_t len, bool text);
-void pp_session_on_pong(void *session);
-void pp_session_on_resumed(void *session);
-void pp_session_on_closed(void *session, uint16_t code, const char *text, bool by_peer);
+/* What a sink tells of its client: see struct pp_conn_ops; `owner` is the session, which may be
+ * freed when on_closed returns. */
+void pp_session_on_bytes(void *owner, unsigned char *bytes, size_t len, bool text);
+void pp_session_on_pong(void *owner);
+void pp_session_on_resumed(void *owner);
+void pp_session_on_closed(void *owner, uint16_t code, const char *text, bool by_peer);
 
 /* --- recovery --- */
 

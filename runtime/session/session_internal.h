@@ -79,9 +79,6 @@ void pp_session_take(struct pp_session *session, unsigned char *bytes, size_t le
 /* The same while the session is held: takes what may pass and keeps the rest. */
 void pp_session_on_held_bytes(struct pp_session *session, unsigned char *bytes, size_t len, bool text);
 
-/* The connection reads on: as struct pp_conn_ops tells it. */
-void pp_session_on_resumed(void *owner);
-
 bool pp_session_is_control(const char *type, size_t len);
 
 #endif
