@@ -146,9 +146,9 @@ bool pp_session_resume(struct pp_session *session, const struct pp_resume *resum
 bool pp_session_is_detached(const struct pp_session *session);
 
 /* For pp_recovery_new: a trail's owner is its session. */
-void pp_session_evict(void *session);
+void pp_session_evict(void *owner);
 
-/* --- --- */
+/* --- looking, and sending --- */
 
 const char *pp_session_id(const struct pp_session *session);
 const struct pp_handshake *pp_session_handshake(const struct pp_session *session);

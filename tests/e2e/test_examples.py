@@ -1,4 +1,5 @@
 """The examples that need no browser, run as their READMEs say."""
+import json
 import subprocess
 
 from painda import BINARY, PATIENCE, ROOT, Server, WebSocket, envelope, frame, painda
@@ -67,3 +68,21 @@ def test_bots_come_to_who_is_alone():
         ann.send(envelope("throw", "paper").decode())
         result = ann.receive_json("result")["payload"]
         assert (result["mine"], result["theirs"] in ("rock", "paper", "scissors")) == ("paper", True)
+
+
+def test_recovery_numbers_its_news_without_a_gap():
+    with Server(ROOT / "examples" / "recovery" / "app.lua") as server:
+        with WebSocket(server) as ws:
+            session = ws.receive_frame("__pp_session").payload
+            assert ws.receive_frame("welcome").payload == {"recovered": False}
+            first = ws.receive_frame("news").payload["n"]
+            ws.reset()
+        query = {"pp_sid": session["sid"], "pp_offset": 2, "pp_rtoken": session["rtoken"]}
+        with WebSocket(server, query=query) as ws:
+            assert ws.receive_frame("__pp_recovery").payload["recovered"]
+            numbers = [ws.receive_frame("news").payload["n"] for _ in range(3)]
+            assert numbers == [first + 1, first + 2, first + 3]
+            ws.send(envelope("say", {"text": ""}, ack_id=1).decode())
+            while not isinstance(said := ws.receive(), str) or (message := json.loads(said))["type"] != "__pp_ack":
+                pass  # news that were on their way, in frames
+            assert message["payload"]["error"]["code"] == "BAD_TEXT"
