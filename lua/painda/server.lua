@@ -347,34 +347,45 @@ function Server:getClients()
   return out
 end
 
--- The client with that id, or nil.
+-- Was it ever let in? Then messages reach it, if only once it is back.
+local function is_known(client)
+  return type(client) == "table" and (not client._pending or client.recovered)
+end
+
+-- The client with that id, or nil. With `recovery` also one that is away.
 function Server:getClient(id)
   if type(id) ~= "string" then
     error(("server:getClient takes an id, a string, not a %s"):format(type(id)), 2)
   end
   local client = core.by_id(self._core, id)
-  return type(client) == "table" and not client._pending and client or nil
+  return is_known(client) and client or nil
 end
 
--- The open clients that have the tag, with that value where one is given.
-function Server:getClientsByTag(name, value)
+local function with_tag(clients, name, value)
   local out = {}
-  for _, client in ipairs(self:getClients()) do
-    local has = client:getTag(name)
-    if has ~= nil and (value == nil or has == value) then
-      out[#out + 1] = client
+  for _, client in ipairs(clients) do
+    if is_known(client) then
+      local has = client:getTag(name)
+      if has ~= nil and (value == nil or has == value) then
+        out[#out + 1] = client
+      end
     end
   end
   return out
 end
 
--- Sends to the clients that have the tag. Returns to how many.
+-- The open clients that have the tag, with that value where one is given.
+function Server:getClientsByTag(name, value)
+  return with_tag(self:getClients(), name, value)
+end
+
+-- Sends to the clients that have the tag, those too that are away. Returns to how many.
 function Server:broadcastToTag(name, value, message)
   if message == nil then
     value, message = nil, value
   end
   local sent = 0
-  for _, client in ipairs(self:getClientsByTag(name, value)) do
+  for _, client in ipairs(with_tag(core.clients(self._core, true), name, value)) do
     if client:send(message) then
       sent = sent + 1
     end

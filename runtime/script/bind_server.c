@@ -362,14 +362,15 @@ void pp_lua_push_client_object(lua_State *L, const struct pp_member *member)
     lua_rawgeti(L, LUA_REGISTRYINDEX, client->object);
 }
 
-/* clients(server): those that are connected. */
+/* clients(server, away): those that are connected; with `away` those too whose connection is lost. */
 static int clients(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
+    bool away = lua_toboolean(L, 2);
     int found = 0;
-    lua_createtable(L, (int)(server->hub.count - server->hub.detached), 0);
+    lua_createtable(L, (int)(server->hub.count - (away ? 0 : server->hub.detached)), 0);
     for (uint32_t i = 0; i < server->hub.count; i++) {
-        if (pp_session_is_detached(server->hub.members[i]->session))
+        if (!away && pp_session_is_detached(server->hub.members[i]->session))
             continue;
         pp_lua_push_client_object(L, server->hub.members[i]);
         lua_rawseti(L, -2, ++found);

@@ -62,12 +62,13 @@ def test_rooms_tags_and_broadcasts_reach_who_is_away(server, client, other):
     assert other.ask("room", {"room": "red", "n": 1}) == 1
     other.ask("all", 2)
     assert other.ask("state", client.sid)["closed"] is True
+    assert other.ask("tagged", {"room": "red", "n": 3}) == 1
     client.come_back()
-    assert client.catch_up() == [1, 2]
+    assert client.catch_up() == [1, 2, 3]
     state = other.ask("state", client.sid)
     assert state["closed"] is False and state["tag"] == "red"
-    assert other.ask("room", {"room": "red", "n": 3}) == 1
-    assert client.catch_up() == [1, 2, 3]
+    assert other.ask("room", {"room": "red", "n": 4}) == 1
+    assert client.catch_up() == [1, 2, 3, 4]
 
 
 def test_who_is_away_is_not_among_the_connected(server, client, other):

@@ -74,6 +74,10 @@ server:on("room", function(_, o, ack)
   ack(nil, server:to(o.room):emit("n", { n = o.n }))
 end)
 
+server:on("tagged", function(_, o, ack)
+  ack(nil, server:broadcastToTag("mark", o.room, { type = "n", payload = { n = o.n } }))
+end)
+
 -- Asks a client that may be away, and tells what it answers.
 server:on("ask", function(_, id, ack)
   clients[id]:emit("question", "?", function(err, answer)
