@@ -9,6 +9,9 @@ local spawn = runtime.spawn
 local _M = {}
 
 function _M.check(what, name, fn)
+  if type(name) == "function" and fn == nil then
+    error(("call it with a colon: %s(name, function)"):format(what), 3)
+  end
   if type(name) ~= "string" or name == "" then
     error(("%s takes the name of an event, a string that is not empty, not %s"):format(what, tostring(name)), 3)
   end

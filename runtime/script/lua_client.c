@@ -14,6 +14,7 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct pp_message *pp_lua_current_message;
@@ -359,6 +360,20 @@ static int attach(lua_State *L)
     luaL_unref(L, LUA_REGISTRYINDEX, client->object);
     client->object = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
+}
+
+_Noreturn void pp_lua_no_client(lua_State *L)
+{
+    lua_Debug caller; /* the method */
+    const char *name = NULL;
+    if (lua_getstack(L, 1, &caller) && lua_getinfo(L, "n", &caller))
+        name = caller.name;
+    luaL_where(L, 2);
+    lua_pushfstring(L, "%s was not given its client: call it with a colon, as in client:%s(…)",
+                    name ? name : "a method", name ? name : "emit");
+    lua_concat(L, 2);
+    lua_error(L);
+    abort(); /* not reached: lua_error does not say that it never returns */
 }
 
 static void set_string(lua_State *L, const char *name, const char *value)

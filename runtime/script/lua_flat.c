@@ -80,9 +80,10 @@ PP_JSON_INLINE bool write_field(unsigned i)
     return false;
 }
 
+/* Without a client it is the other way that says so. */
 static bool is_sendable(const struct pp_lua_client *client, const char *type, size_t len)
 {
-    return client->member.session != NULL && client->server->config.registry == NULL && len > 0 &&
+    return client != NULL && client->member.session != NULL && client->server->config.registry == NULL && len > 0 &&
            !(len >= 5 && memcmp(type, "__pp_", 5) == 0);
 }
 

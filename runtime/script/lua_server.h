@@ -58,10 +58,16 @@ struct pp_session *pp_lua_server_admit(void *owner, struct pp_line line, const c
 /* The server of the userdata at `index`; raises where it is something else. */
 struct pp_lua_server *pp_lua_server_check(lua_State *L, int index);
 
-/* The client of the userdata at `index`. Internal: the Lua side passes nothing else. */
+/* Raises at the line of the application: a method of a client was called without its client. */
+_Noreturn void pp_lua_no_client(lua_State *L);
+
+/* The client of the userdata at `index`. Internal: the Lua side passes nothing else, or nil, which raises. */
 static inline struct pp_lua_client *pp_lua_client_at(lua_State *L, int index)
 {
-    return lua_touserdata(L, index);
+    struct pp_lua_client *client = lua_touserdata(L, index);
+    if (client == NULL)
+        pp_lua_no_client(L);
+    return client;
 }
 
 /* [-0, +1] The Lua object of the client that owns the member. */
