@@ -44,7 +44,10 @@ local function decided(client, run, err)
     client._pending = REFUSED
     return
   end
-  core.accept(client._ref)
+  if not core.accept(client._ref) then -- the middleware closed it
+    client._pending = REFUSED
+    return
+  end
   greet(client)
 end
 

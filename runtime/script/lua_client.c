@@ -444,13 +444,12 @@ static int hold(lua_State *L)
     return 0;
 }
 
-/* accept(client): a resumed client is sent what it missed. */
+/* accept(client) → is it open? A resumed client is sent what it missed. */
 static int accept_client(lua_State *L)
 {
     struct pp_lua_client *client = pp_lua_client_at(L, 1);
-    if (client->member.session != NULL)
-        pp_session_accept(client->member.session);
-    return 0;
+    lua_pushboolean(L, client->member.session != NULL && pp_session_accept(client->member.session));
+    return 1;
 }
 
 /* queued(client) → bytes that wait to be written, 0 where it is gone */

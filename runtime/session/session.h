@@ -179,8 +179,9 @@ void pp_session_keep_out(struct pp_session *session);
 bool pp_session_is_outside(const struct pp_session *session);
 
 /* The client is let in. What has waited is told at the end of the turn, in order. A resumed client (held or not) is
- * told that it is recovered and sent what it missed, before all that is sent from here on. */
-void pp_session_accept(struct pp_session *session);
+ * told that it is recovered and sent what it missed, before all that is sent from here on. False where the session is
+ * being closed: then nothing changes. */
+bool pp_session_accept(struct pp_session *session);
 
 /* Ends the session, closing behind what is queued. `reason` is what the application will be told: a static text. */
 void pp_session_close(struct pp_session *session, uint16_t code, const char *text, const char *reason);

@@ -83,10 +83,13 @@ bool pp_session_is_outside(const struct pp_session *session)
     return session->outside;
 }
 
-void pp_session_accept(struct pp_session *session)
+bool pp_session_accept(struct pp_session *session)
 {
+    if (session->over || !pp_line_is_open(&session->line))
+        return false;
     session->held = false;
     session->outside = false;
     pp_line_resume(&session->line);
     pp_session_begin_replay(session);
+    return true;
 }

@@ -252,6 +252,24 @@ describe("connection middleware", function()
     assert.equal(0, #gone)
   end)
 
+  it("may close its client, which then no handler hears of", function()
+    local opened, gone = support.record(server, "connection"), support.record(server, "disconnection")
+    server:use(function(socket, next)
+      socket:close(4321, "not today")
+      next()
+    end)
+    local heard = knock(server)
+    support.eventually(function()
+      return heard.closed
+    end, "the close")
+    assert.same({ 4321, "not today" }, heard.closed)
+    support.eventually(function()
+      return server:getStats().clients == 0
+    end)
+    assert.equal(0, #opened)
+    assert.equal(0, #gone)
+  end)
+
   it("that never ends is ended, and its client refused", function()
     server:close()
     serve { handlerTimeout = 50, middlewareTimeout = 100 }

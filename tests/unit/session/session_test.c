@@ -512,7 +512,7 @@ static void drops_what_it_holds_when_it_closes(void)
     pp_session_hold(link.session);
     send_json(&link, "{\"type\":\"a\"}");
     pp_session_close(link.session, PP_CLOSE_MIDDLEWARE, "no", "forced server disconnect");
-    pp_session_accept(link.session);
+    CU_ASSERT_FALSE(pp_session_accept(link.session));
     link_run(&link, 3);
     CU_ASSERT_EQUAL(heard.count, 0);
     CU_ASSERT_EQUAL(heard.closed, 1);
