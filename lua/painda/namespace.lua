@@ -6,6 +6,7 @@
 
 local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
+local arguments = require "painda.arguments"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local faults = require "painda.faults"
@@ -163,13 +164,8 @@ end
 -- --- sending ---
 
 local function send_to_all(self, message, except, is_volatile)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("namespace:broadcast takes a message {type = …, payload = …}, not a %s"):format(kind), 3)
-  end
-  if type(except) == "string" then
-    except = self.server:getClient(except)
-  end
+  arguments.message("namespace:broadcast", message, 3)
+  except = arguments.left_out("namespace:broadcast", self.server, except, 3)
   local everybody = target.new(self.server, self, except)
   return (is_volatile and everybody:volatile() or everybody):send(message)
 end
@@ -221,7 +217,7 @@ end
 
 -- --- handlers ---
 
-local arguments = {
+local given_to = {
   socket = function(_, message, answer)
     return message, answer
   end,
@@ -250,7 +246,7 @@ local function call_handlers(socket, mtype, ack_id, message)
   n = gather(list, kinds, n, space.types, mtype, "server")
   local answer = handlers.ack_for(socket, ack_id)
   for i = 1, n do
-    handlers.run(socket, mtype, ack_id, list[i], arguments[kinds[i]](socket, message, answer))
+    handlers.run(socket, mtype, ack_id, list[i], given_to[kinds[i]](socket, message, answer))
   end
 end
 
@@ -308,6 +304,7 @@ local function let_in(socket, err)
   local waiting = take_waiting(socket)
   core.join(client._ref, socket.namespace.key)
   socket._in = true
+  socket._told = true
   spawn(run_each, space.events, "connection", socket)
   for i = 1, #waiting do
     local message = waiting[i]
@@ -372,9 +369,10 @@ end
 
 -- --- leaving ---
 
--- Not where that was told before: `reason` is nil then.
+-- Where its handlers have heard of it, and not that it is gone. `reason` is nil where they did not need to.
 local function tell_lost(socket, reason, code)
-  if reason then
+  if reason and socket._told then
+    socket._told = false
     spawn(run_each, socket._events, "disconnect", reason, code)
     spawn(run_each, socket.namespace._registered.events, "disconnection", socket, reason, code)
     socket._on, socket._events, socket._any = EMPTY, EMPTY, false

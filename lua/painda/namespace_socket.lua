@@ -1,14 +1,16 @@
 -- A client in a namespace: what the handlers of that namespace are given.
 
 local core = require "painda.core.server"
-local ack = require "painda.ack"
+local runtime = require "painda.core.runtime"
+local arguments = require "painda.arguments"
+local Error = require "painda.error"
 local hooks = require "painda.hooks"
 local room = require "painda.room"
 local sockets = require "painda.socket"
 local target = require "painda.target"
 
-local setmetatable, rawget, type, error, tostring = setmetatable, rawget, type, error, tostring
-local send = core.send
+local setmetatable, rawget, type = setmetatable, rawget, type
+local send, spawn = core.send, runtime.spawn
 local Socket, ask, result = sockets.Socket, sockets.ask, sockets.result
 local EMPTY = sockets.EMPTY
 
@@ -20,6 +22,8 @@ local NamespaceSocket = {
   onAny = Socket.onAny,
   offAny = Socket.offAny,
   sendAck = Socket.sendAck,
+  request = Socket.request,
+  timeout = Socket.timeout,
   -- Rooms, of the namespace.
   join = room.join,
   leave = room.leave,
@@ -33,6 +37,10 @@ local GETTERS = { rooms = room.rooms }
 
 function GETTERS.broadcast(self)
   return target.new(self.server, self._space, self)
+end
+
+function GETTERS.recovered(self)
+  return self.client.recovered
 end
 
 local metatable = { __name = "painda.NamespaceSocket" }
@@ -70,6 +78,7 @@ function _M.new(client, namespace)
     _ns = namespace.name,
     _space = namespace,
     _in = false, -- the middleware has let it in
+    _told = false, -- the handlers know of it
     _on = EMPTY,
     _events = EMPTY, -- "message", "disconnect", "error"
     _any = false,
@@ -78,8 +87,13 @@ function _M.new(client, namespace)
   return self
 end
 
+-- It has left, or its client is gone for good. One whose client is away is still in, and is sent what it misses later.
+local function has_left(self)
+  return self.closed and not self._in
+end
+
 local function post(self, mtype, payload, is_volatile)
-  if self.closed then
+  if has_left(self) then
     return nil, "closed", "closed"
   end
   if hooks.sending then
@@ -88,55 +102,29 @@ local function post(self, mtype, payload, is_volatile)
   return send(self._ref, mtype, payload, self._ns, nil, is_volatile)
 end
 
+function NamespaceSocket:_ask(mtype, payload, callback, timeout)
+  if has_left(self) then
+    spawn(callback, Error.new("the socket has left the namespace", "CONNECTION_ERROR"))
+    return nil, "closed", "CONNECTION_ERROR"
+  end
+  return ask(self.client, mtype, payload, callback, timeout, self._ns)
+end
+
 -- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
 function NamespaceSocket:emit(mtype, payload, callback)
   if callback ~= nil then
-    return result(ask(self.client, mtype, payload, callback, nil, self._ns))
+    return result(self:_ask(mtype, payload, callback))
   end
   return result(post(self, mtype, payload))
 end
 
 -- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile}.
 function NamespaceSocket:send(message, options)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("socket:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
-  end
+  local mtype, payload = arguments.message("socket:send", message, 2)
   if type(options) == "function" then
-    return result(ask(self.client, message.type, message.payload, options, nil, self._ns))
+    return result(self:_ask(message.type, message.payload, options))
   end
-  local is_volatile = type(options) == "table" and options.volatile
-  if kind == "userdata" then
-    return result(post(self, message, nil, is_volatile))
-  end
-  return result(post(self, message.type, message.payload, is_volatile))
-end
-
--- Sends and waits for the ack: the response, or nil and the error.
-function NamespaceSocket:request(mtype, payload, timeout)
-  return ack.wait(function(callback)
-    return ask(self.client, mtype, payload, callback, timeout, self._ns)
-  end)
-end
-
-local Timed = {}
-Timed.__index = Timed
-
-function Timed:emit(mtype, payload, callback)
-  local socket = self.socket
-  return result(ask(socket.client, mtype, payload, callback, self.timeout, socket._ns))
-end
-
-function Timed:request(mtype, payload)
-  return self.socket:request(mtype, payload, self.timeout)
-end
-
--- socket:timeout(ms):emit(type, payload, callback): the time that the ack may take.
-function NamespaceSocket:timeout(ms)
-  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
-    error(("socket:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
-  end
-  return setmetatable({ socket = self, timeout = ms }, Timed)
+  return result(post(self, mtype, payload, arguments.send_options("socket:send", options, 2).volatile))
 end
 
 -- Leaves the namespace: its handlers hear "disconnect". The client may join again with its next message to it.

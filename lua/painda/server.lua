@@ -3,6 +3,7 @@
 local core = require "painda.core.server"
 local http = require "painda.core.http"
 local runtime = require "painda.core.runtime"
+local arguments = require "painda.arguments"
 local dispatch = require "painda.dispatch"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
@@ -284,17 +285,8 @@ local function send_out(self, mtype, payload, is_volatile, ref)
 end
 
 local function send_to_all(self, message, except, is_volatile)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("server:broadcast takes a message {type = …, payload = …}, not a %s"):format(kind), 3)
-  end
-  if type(except) == "string" then
-    except = core.by_id(self._core, except)
-  end
-  local mtype, payload = message, nil
-  if kind == "table" then
-    mtype, payload = message.type, message.payload
-  end
+  local mtype, payload = arguments.message("server:broadcast", message, 3)
+  except = arguments.left_out("server:broadcast", self, except, 3)
   return send_out(self, mtype, payload, is_volatile, except and except._ref)
 end
 

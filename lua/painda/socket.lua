@@ -2,6 +2,7 @@
 
 local core = require "painda.core.server"
 local ack = require "painda.ack"
+local arguments = require "painda.arguments"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local flat = require "painda.flat"
@@ -239,35 +240,29 @@ end
 
 -- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile, namespace}.
 function Socket:send(message, options)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("client:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
-  end
-  local callback = type(options) == "function" and options or nil
-  if options == nil and kind == "userdata" and not hooks.sending and relay(self._ref, message) then
+  local mtype, payload = arguments.message("client:send", message, 2)
+  if options == nil and mtype == message and not hooks.sending and relay(self._ref, message) then
     return true
   end
-  options = type(options) == "table" and options or EMPTY
-  if callback then
-    return result(ask(self, message.type, message.payload, callback))
+  if type(options) == "function" then
+    return result(ask(self, message.type, message.payload, options))
   end
+  options = arguments.send_options("client:send", options, 2)
+  local ns = options.namespace ~= "/" and options.namespace or nil
   if hooks.sending then
-    local mtype, payload = message, nil
-    if kind == "table" then
-      mtype, payload = message.type, message.payload
-    end
-    return result(hooks.send(self, mtype, payload, options.namespace, nil, options.volatile))
+    return result(hooks.send(self, mtype, payload, ns, nil, options.volatile))
   end
-  if kind == "userdata" then
-    return result(send(self._ref, message, nil, options.namespace, nil, options.volatile))
-  end
-  return result(send(self._ref, message.type, message.payload, options.namespace, nil, options.volatile))
+  return result(send(self._ref, mtype, payload, ns, nil, options.volatile))
+end
+
+function Socket:_ask(mtype, payload, callback, timeout)
+  return ask(self, mtype, payload, callback, timeout)
 end
 
 -- Sends and waits for the ack: the response, or nil and the error.
 function Socket:request(mtype, payload, timeout)
   return ack.wait(function(callback)
-    return ask(self, mtype, payload, callback, timeout)
+    return self:_ask(mtype, payload, callback, timeout)
   end)
 end
 
@@ -281,6 +276,7 @@ end
 
 -- Answers a message by its __ackId.
 function Socket:sendAck(id, response)
+  arguments.ack_id("client:sendAck", id, 2)
   return result(send_control(self._ref, "__pp_ack", ack.payload(id, nil, response)))
 end
 
@@ -288,7 +284,7 @@ local Timed = {}
 Timed.__index = Timed
 
 function Timed:emit(mtype, payload, callback)
-  return result(ask(self.socket, mtype, payload, callback, self.timeout))
+  return result(self.socket:_ask(mtype, payload, callback, self.timeout))
 end
 
 function Timed:request(mtype, payload)
@@ -297,9 +293,7 @@ end
 
 -- client:timeout(ms):emit(type, payload, callback): the time that the ack may take.
 function Socket:timeout(ms)
-  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
-    error(("client:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
-  end
+  arguments.milliseconds("client:timeout", ms, 2)
   return setmetatable({ socket = self, timeout = ms }, Timed)
 end
 

@@ -11,6 +11,7 @@
 --   socket_of    function(client): the namespace's socket of a client; what fetchSockets lists
 
 local core = require "painda.core.server"
+local arguments = require "painda.arguments"
 local Error = require "painda.error"
 local hooks = require "painda.hooks"
 local room = require "painda.room"
@@ -104,14 +105,7 @@ end
 
 -- Sends {type = …, payload = …}, or a message as it was received. Returns to how many.
 function Target:send(message)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
-  end
-  local mtype, payload = message, nil
-  if kind == "table" then
-    mtype, payload = message.type, message.payload
-  end
+  local mtype, payload = arguments.message("send", message, 2)
   return send(self, mtype, payload)
 end
 
@@ -121,7 +115,10 @@ local function sockets_of(self, away)
   local socket_of, out = self._space and self._space.socket_of, {}
   for _, client in ipairs(core.members(self._server._core, self._ref, rooms_of(self), self._without, away)) do
     if type(client) == "table" then -- else its object is not made yet
-      out[#out + 1] = socket_of and socket_of(client) or client
+      local socket = socket_of and socket_of(client) or client
+      if away or not (client._pending or socket._waiting) then -- else it is back, and being asked about again
+        out[#out + 1] = socket
+      end
     end
   end
   return out

@@ -193,6 +193,47 @@ def test_a_client_that_comes_back_may_be_refused(recovering):
     again.ws.close()
 
 
+def test_what_a_socket_sends_while_its_client_is_away_is_kept(recovering):
+    one, two = Client(recovering), Client(recovering)
+    Inside(one.ws)("echo", 1)
+    one.ws.reset()
+    recovering.said("left chat", one.sid, "transport close")
+    assert Asker(two.ws)("tell chat", one.sid) is True
+    one.come_back()
+    assert one.receive_frame("told").envelope == {"type": "told", "payload": "by name", "__ns": "/chat"}
+    assert Inside(one.ws)("leave")
+    assert Asker(two.ws)("tell chat", one.sid) is False
+    two.ws.send(frame("ask chat", one.sid, ack_id=5))
+    assert two.receive_frame("__pp_ack").payload["error"]["code"] == "CONNECTION_ERROR"
+    one.ws.close()
+    two.ws.close()
+
+
+def test_a_loss_is_told_once_to_those_who_heard_of_the_client(recovering):
+    client, other = Client(recovering), Client(recovering)
+    inside = Inside(client.ws)
+    assert inside("echo", 1) == 1 and inside("join", "corner")
+
+    def told(kind):
+        return len([each for each in recovering.says(kind) if each[0] == client.sid])
+
+    client.ws.reset()
+    recovering.said("left chat", client.sid, "transport close")
+    Inside(other.ws)("echo", 1)
+    away = Asker(other.ws)("stats")["sessionsDetached"]
+    waiting = WebSocket(recovering, query=client.query(do="gate", name="again"))
+    recovering.said("gate", "again")
+    assert Inside(other.ws)("members") == 1, "who is asked about is not listed"
+    waiting.reset()
+    eventually(lambda: Asker(other.ws)("stats")["sessionsDetached"] == away)
+    with WebSocket(recovering, query=client.query(do="refuse")) as ws:
+        assert ws.receive_frame("__pp_error").payload["code"] == "MIDDLEWARE_ERROR"
+        ws.expect_close()
+    recovering.said("left a room", client.sid, "corner")
+    assert told("left chat") == told("joined chat") == told("disconnection") == told("connection") == 1
+    other.ws.close()
+
+
 # --- reload ---
 
 

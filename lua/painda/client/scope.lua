@@ -2,6 +2,7 @@
 -- to, or the client itself.
 
 local ack = require "painda.ack"
+local arguments = require "painda.arguments"
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"
 local emitter = require "painda.emitter"
@@ -106,19 +107,13 @@ end
 
 -- Sends {type = …, payload = …}; `with` is a callback for the ack, or {volatile = true, namespace = "/x"}.
 function Scope:send(message, with)
-  local kind = type(message)
-  if kind ~= "table" and kind ~= "userdata" then
-    error(("client:send takes a message {type = …, payload = …}, not a %s"):format(kind), 2)
-  end
+  arguments.message("client:send", message, 2)
   local mtype, payload = message.type, message.payload
   check_type("client:send", mtype, 2)
   if type(with) == "function" then
     return result(ask(self.client, mtype, payload, self.ns, with))
   end
-  if with ~= nil and type(with) ~= "table" then
-    error(("client:send takes a function or {volatile, namespace} after the message, not a %s"):format(type(with)), 2)
-  end
-  with = with or {}
+  with = arguments.send_options("client:send", with, 2)
   local ns = with.namespace or self.ns
   return result(post(self.client, mtype, payload, ns ~= "/" and ns or nil, nil, with.volatile))
 end
@@ -133,6 +128,7 @@ end
 
 -- Answers a message by its __ackId.
 function Scope:sendAck(id, response)
+  arguments.ack_id("client:sendAck", id, 2)
   local link = self.client._link
   if not link or not link.open then
     return nil, "not connected"
@@ -156,9 +152,7 @@ end
 
 -- client:timeout(ms):emit(type, payload, callback): the time that the ack may take.
 function Scope:timeout(ms)
-  if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
-    error(("client:timeout takes milliseconds above 0, not %s"):format(tostring(ms)), 2)
-  end
+  arguments.milliseconds("client:timeout", ms, 2)
   return setmetatable({ scope = self, ms = ms }, Timed)
 end
 

@@ -98,6 +98,7 @@ function Namespace:getClients() end
 ---@field broadcast painda.Target every other client in the namespace
 ---@field closed boolean it has left, or the client is gone
 ---@field reloaded boolean
+---@field recovered boolean the client's: its session goes on after a lost connection
 local NamespaceSocket = {}
 
 ---Listens to a message type, `fn(msg, ack)`, or to an event.
