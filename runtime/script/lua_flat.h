@@ -31,12 +31,12 @@ struct pp_flat {
 
 extern struct pp_flat pp_flat_in, pp_flat_out;
 
-/* Sends the first `count` fields of pp_flat_out to the client: 1. 0: nothing was sent, and the slow way knows why
- * not. (Calls of functions that return a bool are not compiled.) */
-int pp_flat_send(void *client, const char *type, size_t type_len, uint32_t count);
+/* Sends the first `count` fields of pp_flat_out to the client that the userdata `ref` is: 1. 0: nothing was sent, and
+ * the slow way knows why not. (Calls of functions that return a bool are not compiled.) */
+int pp_flat_send(void *ref, const char *type, size_t type_len, uint32_t count);
 
 /* Sends a message object as it was received; else as above. */
-int pp_flat_relay(void *client, void *message);
+int pp_flat_relay(void *ref, void *object);
 
 /* [-0, +1 or +0] Lays a JSON object's fields down in pp_flat_in and pushes the Lua function that makes a table of them:
  * true. False where it is not like the objects that were last met at `place`, or they are not flat. */

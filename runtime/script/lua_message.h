@@ -25,7 +25,7 @@ bool pp_lua_message_push_payload(lua_State *L, const struct pp_message *message,
 bool pp_lua_message_raw(lua_State *L, int index, struct pp_message *out);
 
 /* The same for the bytes of a message object; NULL where its payload must be encoded anew. */
-const struct pp_message *pp_lua_message_of(const void *object);
+const struct pp_message *pp_lua_message_of(const void *userdata);
 
 /* [-0, +1] What getmetatable answers for message objects and for nothing else. */
 void pp_lua_message_push_mark(lua_State *L);
