@@ -431,11 +431,11 @@ local function finish(self)
     return
   end
   self.closed = true
-  life.fire(self, "close")
   if self._owns_listener then
     self._listener:close()
   end
-  core.close(self._core)
+  core.close(self._core) -- ends the sessions that wait for their clients: their rooms are left before "close" is told
+  life.fire(self, "close")
 end
 
 local function close_clients(self, reason)

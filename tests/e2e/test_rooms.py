@@ -375,3 +375,20 @@ def test_who_is_away_can_be_thrown_out_for_good(away):
     client.come_back()
     assert not client.recovery["recovered"] and client.sid != sid
     assert client.ask("rooms") == []
+
+
+def test_who_is_away_has_left_when_the_server_says_that_it_is_closed():
+    with Server("""
+        local painda = require "painda"
+        io.stdout:setvbuf "no"
+        local server = painda.PPServer { port = 3000, recovery = true }
+        server:on("connection", function(client) client:join "red" end)
+        server:on("disconnection", function() print "lost" end)
+        server:on("roomLeave", function(_, room) print("left " .. room) end)
+        server:on("close", function() print "closed" end)
+    """) as server:
+        client = Recovered(server)
+        client.ws.reset()
+        server.wait_for("^lost$")
+    told = [line for line in server.log.splitlines() if line in ("lost", "left red", "closed")]
+    assert told == ["lost", "left red", "closed"]
