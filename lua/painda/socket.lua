@@ -261,6 +261,9 @@ end
 
 -- Sends and waits for the ack: the response, or nil and the error.
 function Socket:request(mtype, payload, timeout)
+  if timeout ~= nil then
+    arguments.milliseconds("client:request", timeout, 2)
+  end
   return ack.wait(function(callback)
     return self:_ask(mtype, payload, callback, timeout)
   end)
@@ -355,7 +358,7 @@ function Socket:hasTag(name)
 end
 
 function Socket:removeTag(name)
-  if self._tags then
+  if self._tags and self._tags[name] ~= nil then
     self._tags[name] = nil
   end
   return self

@@ -64,6 +64,15 @@ describe("a call that can't be", function()
     end
   end)
 
+  it("waits for no time that there is", function()
+    for _, of in ipairs { client, peer } do
+      for _, ms in ipairs { "soon", -1, 0 / 0, false } do
+        assert.matches("^client:request takes milliseconds above 0, not ",
+          support.message(of.request, of, "ask", nil, ms))
+      end
+    end
+  end)
+
   it("names the default namespace, which is no other", function()
     assert.is_true(client:send({ type = "x", payload = 1 }, { namespace = "/" }))
     assert.is_nil(testing.waitForMessage(peer, "x").__ns)

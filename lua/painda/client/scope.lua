@@ -121,6 +121,9 @@ end
 -- Sends and waits for the ack: the response, or nil and the error.
 function Scope:request(mtype, payload, timeout)
   check_type("client:request", mtype, 2)
+  if timeout ~= nil then
+    arguments.milliseconds("client:request", timeout, 2)
+  end
   return ack.wait(function(callback)
     return ask(self.client, mtype, payload, self.ns, callback, timeout)
   end)
