@@ -101,7 +101,7 @@ end
 local function on_error(thread, raised, what)
   local err = Error.from(raised, "HANDLER_ERROR")
   local socket, mtype, ack_id = origin_of(thread)
-  local trace = debug.traceback(thread, ("%s handler failed: %s"):format(what, err.message)):gsub("\t", "")
+  local trace = debug.traceback(thread, ("%s handler failed: %s"):format(what, err.message))
   if ack_id then
     _M.reject(socket, ack_id, _M.for_client(raised, err))
   end

@@ -34,7 +34,7 @@ end
 local function report(server, entry, hook, failure, client)
   local err = Error.from(failure.raised, "HANDLER_ERROR")
   server._hook_errors = (server._hook_errors or 0) + 1
-  log.error(("plugin %q: %s failed: %s"):format(entry.plugin, hook, failure.trace:gsub("\t", "")), {
+  log.error(("plugin %q: %s failed: %s"):format(entry.plugin, hook, failure.trace), {
     client = client and client.id,
     generation = runtime.committed,
   })

@@ -18,7 +18,8 @@ end
 
 for _, level in ipairs { "debug", "info", "warn", "error" } do
   _M[level] = function(text, fields)
-    write(level, tostring(text), fields and plain(fields))
+    local lines = tostring(text):gsub("\n\t", "\n") -- a traceback's: the log indents what follows the first line itself
+    write(level, lines, fields and plain(fields))
   end
 end
 

@@ -163,7 +163,7 @@ end
 
 local function failed(run, at, failure)
   local entry, err = run.list[at], Error.from(failure.raised, "MIDDLEWARE_ERROR")
-  local trace = (("%s failed: %s%s"):format(entry.name, err.message, failure.trace):gsub("\t", ""))
+  local trace = ("%s failed: %s%s"):format(entry.name, err.message, failure.trace)
   spawn(faults.report, trace, err, run.socket, run.mtype)
   return Error.new(faults.for_client(failure.raised, err).message, "MIDDLEWARE_ERROR")
 end

@@ -75,8 +75,11 @@ def test_a_session_that_is_gone_is_said_to_be():
         Client(server).ask("end", fresh)
 
 
+CHATTERS_COUNT = int(os.environ.get("PP_CHATTERS", "200"))
+
+
 def chaos(seconds, every, options="", seed=1):
-    count = int(os.environ.get("PP_CHATTERS", "200"))
+    count = CHATTERS_COUNT
     with Recovering(f"maxConnectionsPerIp = 0, heartbeat = {{ interval = 400, timeout = 400 }}, {options}") as server:
         with CuttingProxy(server, every, seed) as proxy:
             env = {"URL": url(proxy), "CHATTERS": str(count), "SECONDS": str(seconds)}
@@ -92,13 +95,14 @@ def chaos(seconds, every, options="", seed=1):
                 report = json.loads(found.group(1))
                 print(f"{proxy.cuts} cuts, {report}")
                 assert report["wrong"] == 0, chatters.log[-5000:]
-                assert report["recovered"] > count / 2 and proxy.cuts > count / 2
+                assert proxy.cuts > count / 2
                 return report
 
 
 def test_lines_cut_at_random_bytes_lose_nothing():
     report = chaos(4, 20000, "recovery = { maxBufferSize = 1000 }")
     assert report["fresh"] == 0, "nothing was too old"
+    assert report["recovered"] > CHATTERS_COUNT / 2
 
 
 def test_what_is_lost_is_told():
@@ -108,4 +112,4 @@ def test_what_is_lost_is_told():
 @pytest.mark.slow
 @pytest.mark.parametrize("every", [3000, 60000])
 def test_a_minute_of_cuts(every):
-    chaos(60, every, "recovery = { maxBufferSize = 1000 }", seed=every)
+    assert chaos(60, every, "recovery = { maxBufferSize = 1000 }", seed=every)["recovered"] > CHATTERS_COUNT / 2

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from lab import Lab
-from painda import Closed, Server, WebSocket, envelope, frame, parse_frames
+from painda import Closed, Server, WebSocket, envelope, eventually, frame, parse_frames
 from recovering import Client, Recovering
 
 pytestmark = pytest.mark.asan
@@ -97,7 +97,7 @@ def test_namespaces_and_their_rooms_come_back():
         assert other.ask("sport", 1) == 1
         client.come_back()
         assert client.catch_up() == [1]
-        assert len([each for each in server.says("joined") if each[0] == client.sid]) == 2
+        eventually(lambda: sum(each[0] == client.sid for each in server.says("joined")) == 2, "it joined again")
         client.send(frame("hello", ns="/news", ack_id=2))
         assert client.receive_frame("__pp_ack").payload == {"ackId": 2, "args": ["hello"]}
         assert other.ask("sport", 2) == 1 and client.catch_up() == [1, 2]

@@ -64,6 +64,15 @@ describe("a log line", function()
   end)
 end)
 
+describe("a traceback", function()
+  it("is indented by the log, not by tabs", function()
+    local lines = logged 'log.error(debug.traceback "what happened")'
+    assert.matches("error what happened$", lines[1])
+    assert.equal("    stack traceback:", lines[2])
+    assert.not_matches("u0009", table.concat(lines))
+  end)
+end)
+
 describe("the log level", function()
   it("leaves out what is below it", function()
     local script = 'log.debug "d" log.info "i" log.warn "w" log.error "e"'
