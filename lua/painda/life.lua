@@ -127,6 +127,9 @@ function _M.closed(client, reason, code, over, room_keys)
   if reason then
     lost(client, reason, code)
   end
+  if over then
+    client.server:_session_over()
+  end
 end
 
 -- Runs the connection handlers again for a client that was open before a reload.

@@ -409,6 +409,9 @@ end
 
 function Server:_client_gone(client)
   presence.gone(self.presence, client)
+end
+
+function Server:_session_over()
   if self._drained and core.count(self._core) == 0 then
     self._drained:wake(true)
   end
@@ -431,11 +434,11 @@ local function finish(self)
     return
   end
   self.closed = true
+  life.fire(self, "close")
   if self._owns_listener then
     self._listener:close()
   end
-  core.close(self._core) -- ends the sessions that wait for their clients: their rooms are left before "close" is told
-  life.fire(self, "close")
+  core.close(self._core)
 end
 
 local function close_clients(self, reason)

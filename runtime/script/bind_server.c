@@ -378,11 +378,10 @@ static int clients(lua_State *L)
     return 1;
 }
 
-/* count(server) → how many clients are connected */
+/* count(server) → how many clients there are, those that are away among them */
 static int count(lua_State *L)
 {
-    const struct pp_hub *hub = &pp_lua_server_check(L, 1)->hub;
-    lua_pushinteger(L, (lua_Integer)(hub->count - hub->detached));
+    lua_pushinteger(L, (lua_Integer)pp_lua_server_check(L, 1)->hub.count);
     return 1;
 }
 
