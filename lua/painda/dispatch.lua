@@ -15,6 +15,7 @@ local life = require "painda.life"
 local middleware = require "painda.middleware"
 local namespaces = require "painda.namespace"
 local sockets = require "painda.socket"
+local typed_rooms = require "painda.typed_room.rooms"
 
 local type, debug, setmetatable = type, debug, setmetatable
 local ack_for, no_ack, gather, run = handlers.ack_for, handlers.no_ack, handlers.gather, handlers.run
@@ -194,6 +195,12 @@ function controls.__pp_auth(client, payload)
   if type(payload) == "table" and type(payload.token) == "string" then
     local _ = client.handshake.headers -- reads it, so that the token below is not overwritten
     client.handshake.token = payload.token
+  end
+end
+
+function controls.__pp_room_resync(client, payload)
+  if not typed_rooms.resync(client, payload) then
+    core.forbidden(client.server._core)
   end
 end
 

@@ -8,6 +8,7 @@ local middleware = require "painda.middleware"
 local namespaces = require "painda.namespace"
 local room = require "painda.room"
 local sockets = require "painda.socket"
+local typed_rooms = require "painda.typed_room.rooms"
 
 local type = type
 local run_each, spawn = emitter.run_each, runtime.spawn
@@ -21,6 +22,9 @@ local function greet(client)
   local registered = client.server._registered
   if registered.hooks then
     hooks.run(client.server, "onConnect", client)
+  end
+  if client.recovered or registered.use then
+    typed_rooms.arrived(client)
   end
   local handler = registered.events.connection
   if type(handler) == "function" then
@@ -119,11 +123,15 @@ function _M.closed(client, reason, code, over, room_keys)
   end
   if room_keys then
     room.gone(client, room_keys)
+    typed_rooms.gone(client, room_keys, reason or "session over")
   end
   if over and client._acks then
     client._acks:fail("the client disconnected", "CONNECTION_ERROR")
   end
   namespaces.lost_all(client, over, room_keys, reason, code)
+  if not over then
+    typed_rooms.away(client)
+  end
   if reason then
     lost(client, reason, code)
   end

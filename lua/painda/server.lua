@@ -18,6 +18,7 @@ local reload = require "painda.reload"
 local server_options = require "painda.server_options"
 local target = require "painda.target"
 local task = require "painda.task"
+local typed_rooms = require "painda.typed_room.rooms"
 local virtual_client = require "painda.virtual_client"
 
 local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, error, tostring, ipairs, next
@@ -66,6 +67,7 @@ local function apply(server, registrations)
     server.options = registrations.options
     core.configure(server._core, flat(server, registrations.options))
     runtime.set_handler_timeout(registrations.options.handlerTimeout)
+    typed_rooms.apply(server)
   end
   if not server._listening then
     core.listen(server._core, server._listener)
@@ -89,6 +91,13 @@ local function new_server(listener, owns_listener)
     _owns_listener = owns_listener,
     _core = core.new(dispatch.callbacks),
     _namespaces = {}, -- by name, of every generation
+    _typed = {}, -- rooms by id
+    _typed_count = 0,
+    _room_deltas = 0,
+    _room_fallen = 0,
+    _room_catch_ups = 0,
+    _room_resyncs = 0,
+    _room_errors = 0,
     startedAt = runtime.now(),
   }, Server)
   server.port = listener:port()
@@ -269,6 +278,29 @@ function Server:of(name)
   return namespaces.of(self, name)
 end
 
+-- --- typed rooms ---
+
+-- The typed room of that id: made with the initial state (a table, or a function that makes one) where there is none.
+function Server:room(id, initial, given)
+  local room = typed_rooms.room(self, id, initial, given, 2) -- no tail call: misuse is reported at the caller's line
+  return room
+end
+
+-- The typed room of that id, or nil.
+function Server:getRoom(id)
+  return typed_rooms.get(self, id)
+end
+
+-- Disposes the typed room of that id: false where there is none.
+function Server:deleteRoom(id)
+  return typed_rooms.delete(self, id)
+end
+
+-- The ids of the typed rooms, in alphabetical order.
+function Server:getRoomIds()
+  return typed_rooms.ids(self)
+end
+
 -- --- sending ---
 
 local function send_out(self, mtype, payload, is_volatile, ref)
@@ -391,6 +423,12 @@ function Server:getStats()
   stats.uptime = (runtime.now() - self.startedAt) / 1000
   stats.presenceTracked = self.presence:count()
   stats.generation = reload.current.number
+  stats.typedRooms = self._typed_count
+  stats.roomDeltas = self._room_deltas
+  stats.roomMembersFellBehind = self._room_fallen
+  stats.roomCatchUps = self._room_catch_ups
+  stats.roomResyncs = self._room_resyncs
+  stats.roomErrors = self._room_errors
   for name, value in next, runtime.stats() do
     stats[name] = value
   end
@@ -434,6 +472,7 @@ local function finish(self)
     return
   end
   self.closed = true
+  typed_rooms.close(self)
   life.fire(self, "close")
   if self._owns_listener then
     self._listener:close()

@@ -39,6 +39,7 @@ local OPTIONS = {
   maxListeners = { type = "integer", min = 1, max = 1000000, default = 256 },
   maxRoomsPerClient = { type = "integer", min = 1, max = 1000000, default = 128 },
   maxRoomName = { type = "integer", min = 1, max = 65535, default = 255 },
+  maxTypedRooms = { type = "integer", min = 0, max = 10000000, default = 10000 },
   maxTags = { type = "integer", min = 1, max = 1000000, default = 64 },
   middlewareTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingMessages = { type = "integer", min = 1, max = 1000000, default = 1024 },

@@ -433,5 +433,6 @@ int pp_bind_server(lua_State *L)
     pp_bind_publish(L);
     pp_bind_metrics(L);
     pp_bind_room_functions(L);
+    pp_bind_typed_room(L);
     return 1;
 }

@@ -32,7 +32,7 @@ static int publish(lua_State *L)
     pp_buf_append(&envelope, json, len);
     pp_envelope_end(&envelope, NULL, 0, 0);
     struct pp_outgoing out = {
-        .encoding = &server->config.encoding, .envelope = envelope.data, .envelope_len = envelope.len};
+        .encoding = &server->config.encoding, .envelope = envelope.data, .envelope_len = envelope.len, .control = true};
     lua_pushnumber(L, send_to_all(L, 4, &out));
     pp_outgoing_destroy(&out);
     pp_buf_destroy(&envelope);

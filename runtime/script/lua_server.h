@@ -81,5 +81,6 @@ void pp_bind_client_functions(lua_State *L);
 void pp_bind_send_functions(lua_State *L);
 void pp_bind_publish(lua_State *L);
 void pp_bind_metrics(lua_State *L);
+void pp_bind_typed_room(lua_State *L);
 
 #endif

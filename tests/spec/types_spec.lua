@@ -136,6 +136,14 @@ describe("annotations", function()
     assert.same(sorted(require("painda.presence").OPTIONS), sorted(fields "painda.Presence.Options"))
   end)
 
+  it("have every method and option of a typed room", function()
+    local room = server:room "annotated"
+    local known = require "painda.typed_room.options"
+    assert_same_names("painda.TypedRoom", require("painda.typed_room").Room)
+    assert.same(sorted(known.OPTIONS), sorted(fields "painda.TypedRoom.Options"))
+    room:dispose()
+  end)
+
   it("have every method of a client socket and of what it hands out", function()
     assert_same_names("painda.Client", socket.Socket)
     assert_same_names("painda.Target", methods_of(client.broadcast))

@@ -7,6 +7,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local outbox = require "painda.client.outbox"
 local presence = require "painda.client.presence"
+local rooms = require "painda.client.rooms"
 
 local type, tostring, error = type, tostring, error
 local collect, spawn, guarded = emitter.collect, runtime.spawn, calls.guarded
@@ -74,14 +75,8 @@ end
 
 local controls = {}
 
-local function pass(event)
-  return function(client, payload)
-    calls.fire(client, event, payload)
-  end
-end
-
-controls.__pp_room_state = pass "roomState"
-controls.__pp_room_delta = pass "roomDelta"
+controls.__pp_room_state = rooms.on_state
+controls.__pp_room_delta = rooms.on_delta
 controls.__pp_presence = presence.on_list
 controls.__pp_presence_diff = presence.on_changes
 

@@ -35,6 +35,7 @@
 ---@field maxRoomsPerClient? integer default 128
 ---@field maxRoomName? integer bytes, default 255
 ---@field maxTags? integer of one client, default 64
+---@field maxTypedRooms? integer default 10000
 ---@field middlewareTimeout? integer ms that each middleware has to call next, default 10000
 ---@field maxPendingMessages? integer of one client that wait to be let into a namespace, or in middleware; default 1024
 ---@field maxPendingBytes? integer of these messages, default 4 MiB
@@ -84,6 +85,12 @@
 ---@field presenceTracked integer clients that presence tracks
 ---@field uptime number seconds
 ---@field generation integer
+---@field typedRooms integer rooms of server:room
+---@field roomDeltas integer deltas made by typed rooms, each once however many members it was sent to
+---@field roomMembersFellBehind integer times that a member was left out, since too much waited for it
+---@field roomCatchUps integer whole states sent to members that were behind or had asked
+---@field roomResyncs integer times that a member asked for the whole state
+---@field roomErrors integer states that could not be sent, and handlers of typed rooms that raised
 ---@field luaMemory integer bytes
 ---@field gcLongestPauseMs number
 ---@field gcIdleSteps integer
@@ -149,6 +156,26 @@ function Server:useMessage(fn) end
 ---@param name string begins with a slash
 ---@return painda.Namespace
 function Server:of(name) end
+
+---The typed room of that id: made where there is none, with the state, or what the function returns.
+---@param id string
+---@param initialState? table | fun(): table default an empty table
+---@param options? painda.TypedRoom.Options
+---@return painda.TypedRoom
+function Server:room(id, initialState, options) end
+
+---@param id string
+---@return painda.TypedRoom?
+function Server:getRoom(id) end
+
+---Disposes the typed room.
+---@param id string
+---@return boolean was_there
+function Server:deleteRoom(id) end
+
+---The ids of the typed rooms, in alphabetical order.
+---@return string[]
+function Server:getRoomIds() end
 
 ---Sends a message to every client.
 ---@param type string

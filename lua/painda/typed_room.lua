@@ -1,0 +1,465 @@
+-- A typed room: a state that its members see. The application changes it through update and setState, or in tick
+-- handlers; the members are told what changed, once a tick (typed_room/ticks.lua).
+--
+--   local arena = server:room("arena", { players = {} }, { maxClients = 20 })
+--   arena:join(client)
+--   arena:update(function(state) state.players[client.id] = { x = 0, y = 0 } end)
+--
+-- Its members are those of a room of the hub, by a key that is no name: "\0ID". Who is not to be told of changes, but
+-- of the whole state as soon as that can be, is in the room "\0ID\0" too: it is slow, away, or has asked for it.
+--
+--   member = { at, here, not_before }     the how-many-eth to join, connected and let in, when it may have the whole
+
+local core = require "painda.core.server"
+local json = require "painda.core.json"
+local runtime = require "painda.core.runtime"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+local options = require "painda.options"
+local reload = require "painda.reload"
+local room = require "painda.room"
+local target = require "painda.target"
+local ticks = require "painda.typed_room.ticks"
+local told = require "painda.typed_room.told"
+
+local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
+local xpcall, tostring, concat, sort = xpcall, tostring, table.concat, table.sort
+local arm, spawn, traceback = ticks.arm, runtime.spawn, debug.traceback
+
+local EVENTS = { "join", "leave", "tick" }
+
+local Room = {}
+Room.__index = Room
+Room.__name = "painda.TypedRoom"
+
+function Room:__tostring()
+  return ("room %q"):format(self.id)
+end
+
+local _M = { Room = Room }
+
+local function check_self(self, name)
+  if getmetatable(self) ~= Room then
+    error(("call it with a colon: room:%s(…)"):format(name), 3)
+  end
+end
+
+-- The client of an argument; a namespace's socket stands for it.
+local function client_of(self, name, given)
+  check_self(self, name)
+  local client = type(given) == "table" and (given.client or given)
+  if not client or client.server ~= self.server or client._ref == nil then
+    local what = client and client._ref and "a client of another server" or "a " .. type(given)
+    error(("room:%s takes a client of the room's server, not %s"):format(name, what), 3)
+  end
+  return client
+end
+
+-- --- handlers ---
+
+local function fire(self, event, ...)
+  local events = self._events
+  if events[event] == nil then
+    return
+  end
+  local list = {}
+  for i = 1, emitter.collect(events, event, list, 0) do
+    spawn(list[i], ...)
+  end
+end
+
+-- --- members ---
+
+local function set_here(member, self, here)
+  if member.here ~= here then
+    member.here = here
+    self.clientCount = self.clientCount + (here and 1 or -1)
+  end
+end
+
+-- The client is a member no more; the hub's rooms know already.
+local function forget(self, client, reason)
+  set_here(self._members[client], self, false)
+  self._members[client] = nil
+  self._seats = self._seats - 1
+  room.tell(client, "roomLeave", self.id)
+  fire(self, "leave", client, reason)
+end
+
+local function take_out(self, client, reason)
+  core.leave(client._ref, self._key)
+  core.leave(client._ref, self._behind)
+  forget(self, client, reason)
+end
+
+local function by_order(self)
+  local list = {}
+  for client in next, self._members do
+    list[#list + 1] = client
+  end
+  sort(list, function(a, b)
+    return self._members[a].at < self._members[b].at
+  end)
+  return list
+end
+
+local function is_full(self)
+  return self._seats >= (self._options.maxClients or self._seats + 1)
+end
+
+-- Why the client can't join, or nil.
+local function obstacle(self, client)
+  if self.disposed then
+    return "disposed"
+  elseif client.closed then
+    return "closed"
+  elseif self.locked then
+    return "locked"
+  elseif is_full(self) and self._options.onFull == "reject" then
+    return "full"
+  end
+end
+
+-- nil where the application's auth lets the client in, else why not. It may wait.
+local function ask(self, client, data)
+  local ok, allowed, why = xpcall(self._options.auth, function(raised)
+    return traceback(Error.from(raised).message, 2)
+  end, client, data, self)
+  if not ok then
+    local trace = ("room %q: auth failed: %s"):format(self.id, allowed:gsub("\t", ""))
+    ticks.report(self, trace, Error.new(("room %q: auth failed"):format(self.id), "HANDLER_ERROR"))
+    return "refused"
+  end
+  if not allowed then
+    return why == nil and "refused" or Error.from(why).message
+  end
+end
+
+local function kick_oldest(self)
+  local oldest
+  for client, member in next, self._members do
+    if not oldest or member.at < self._members[oldest].at then
+      oldest = client
+    end
+  end
+  core.send_error(oldest._ref, "ROOM_ERROR", ("you had to leave the room %q: it is full"):format(self.id))
+  take_out(self, oldest, "kicked")
+end
+
+-- Gives the client a seat: nil, or why it can't have one.
+local function seat(self, client)
+  local most = self.server.options.maxRoomsPerClient
+  local joined, _, code = core.join(client._ref, self._key, most)
+  if joined == nil then
+    return code == "closed" and code or ("a client is in at most %d rooms (maxRoomsPerClient)"):format(most)
+  end
+  if is_full(self) then
+    kick_oldest(self)
+  end
+  if self._seats == 0 then
+    ticks.refresh(self)
+  end
+  local member = { at = self._joins + 1, here = false, not_before = 0 }
+  self._joins, self._seats = member.at, self._seats + 1
+  self._members[client] = member
+  if client._pending then -- it is sent nothing until middleware lets it in
+    core.join(client._ref, self._behind)
+  else
+    set_here(member, self, true)
+    if self._options.syncOnJoin then
+      ticks.send_whole(self, { client._ref })
+    end
+  end
+  room.tell(client, "roomJoin", self.id)
+  fire(self, "join", client)
+  arm(self)
+end
+
+-- Makes the client a member: it is sent the state, then what changes. True, also where it was one already; or false
+-- and why not: "locked", "full", "closed" (the client is gone), "disposed", or what auth(client, data, room) says.
+function Room:join(client, data)
+  client = client_of(self, "join", client)
+  if self._members[client] then
+    return true
+  end
+  local why = obstacle(self, client)
+  if not why and self._options.auth then
+    why = ask(self, client, data)
+    if not why and self._members[client] then
+      return true
+    end
+    why = why or obstacle(self, client)
+  end
+  why = why or seat(self, client)
+  if why then
+    return false, why
+  end
+  return true
+end
+
+-- True where the client was a member.
+function Room:leave(client)
+  client = client_of(self, "leave", client)
+  if not self._members[client] then
+    return false
+  end
+  take_out(self, client, "leave")
+  return true
+end
+
+-- Is it a member? One that has lost its connection is, while its session is kept.
+function Room:has(client)
+  client = client_of(self, "has", client)
+  return self._members[client] ~= nil
+end
+
+-- The members that are connected, in the order of joining.
+function Room:getClients()
+  check_self(self, "getClients")
+  local out = {}
+  for _, client in ipairs(by_order(self)) do
+    if self._members[client].here then
+      out[#out + 1] = client
+    end
+  end
+  return out
+end
+
+-- Nobody can join from here on; who is in it stays.
+function Room:lock()
+  check_self(self, "lock")
+  self.locked = true
+  return self
+end
+
+function Room:unlock()
+  check_self(self, "unlock")
+  self.locked = false
+  return self
+end
+
+-- --- the state ---
+
+local owners = setmetatable({}, { __mode = "kv" }) -- state → the room that it is the state of
+
+-- Makes the table the room's state. Raises where it is another room's: they would change each other's.
+local function own(self, state, level)
+  if type(state) ~= "table" then
+    error(("the state of a room is a table, not a %s"):format(type(state)), level + 1)
+  end
+  local owner = owners[state]
+  if owner and owner ~= self and not owner.disposed and (owner._served or owner._loader == reload.generation()) then
+    local text = "this table is the state of the room %q already: give each room its own, or a function that makes it"
+    error(text:format(owner.id), level + 1)
+  end
+  if self._state then
+    owners[self._state] = nil
+  end
+  owners[state] = self
+  self._state = state
+end
+
+local function touch(self)
+  self._dirty = true
+  arm(self)
+end
+
+-- Calls fn(state), which changes the state; the members are told at the next tick. Without fn: it was changed
+-- elsewhere.
+function Room:update(fn)
+  check_self(self, "update")
+  if fn ~= nil and type(fn) ~= "function" then
+    error(("room:update takes a function that changes the state, not a %s"):format(type(fn)), 2)
+  end
+  if self.disposed then
+    return nil, "disposed"
+  end
+  touch(self)
+  if fn then
+    fn(self._state)
+    touch(self) -- a tick may have passed while it waited
+  end
+  return self
+end
+
+-- Another table is the state from here on.
+function Room:setState(state)
+  check_self(self, "setState")
+  if self.disposed then
+    return nil, "disposed"
+  end
+  own(self, state, 2)
+  touch(self)
+  return self
+end
+
+-- The state itself. Where it is changed, room:update() says so.
+function Room:getState()
+  check_self(self, "getState")
+  return self._state
+end
+
+-- --- the rest ---
+
+-- Sends a message to the members but `except`, a client or its id. Returns to how many.
+function Room:broadcast(message, except)
+  check_self(self, "broadcast")
+  if type(except) == "string" then
+    except = self.server:getClient(except)
+  end
+  local members = target.new(self.server, nil, except)
+  members._rooms = { self._key }
+  local sent = members:send(message)
+  return sent
+end
+
+local function check_event(what, name)
+  for _, known in ipairs(EVENTS) do
+    if name == known then
+      return
+    end
+  end
+  local near = type(name) == "string" and options.nearest(name, EVENTS)
+  local hint = near and (", did you mean %q?"):format(near) or ": there are " .. concat(EVENTS, ", ")
+  error(("%s: there is no event %s%s"):format(what, tostring(name), hint), 3)
+end
+
+-- Listens to "join", fn(client), "leave", fn(client, reason), or "tick", fn(state, elapsed, room): at each tick, before
+-- the members are told; it may change the state, and returns false where it has not.
+function Room:on(name, fn)
+  check_self(self, "on")
+  check_event("room:on", name)
+  emitter.check("room:on", name, fn)
+  emitter.add(_M.listeners(self), name, fn)
+  arm(self)
+  return self
+end
+
+-- Stops listening: one function, or every listener of that name.
+function Room:off(name, fn)
+  check_self(self, "off")
+  check_event("room:off", name)
+  emitter.remove(_M.listeners(self), name, fn)
+  return self
+end
+
+-- Ends the room: its members leave, its ticks end, its id is free. False where that was so already.
+function Room:dispose()
+  check_self(self, "dispose")
+  if self.disposed then
+    return false
+  end
+  self.disposed = true
+  ticks.disarm(self)
+  for _, client in ipairs(by_order(self)) do
+    take_out(self, client, "disposed")
+  end
+  owners[self._state] = nil
+  _M.removed(self)
+  return true
+end
+
+-- --- for painda.typed_room.rooms ---
+
+-- The client is back, or let in: it is told the whole state.
+function _M.arrived(self, client)
+  local member = self._members[client]
+  if member then
+    core.leave(client._ref, self._behind)
+    set_here(member, self, true)
+    if self._options.syncOnJoin or client.recovered then
+      ticks.send_whole(self, { client._ref })
+    end
+  end
+end
+
+-- The client has lost its connection, and may come back.
+function _M.away(self, client)
+  local member = self._members[client]
+  if member then
+    set_here(member, self, false)
+    core.join(client._ref, self._behind)
+  end
+end
+
+-- The client is gone, and with it its places in the hub.
+function _M.gone(self, client, reason)
+  if self._members[client] then
+    forget(self, client, reason)
+  end
+end
+
+-- A member wants the whole state. False where it is no member.
+function _M.resync(self, client)
+  local member = self._members[client]
+  if not member then
+    return false
+  end
+  core.join(client._ref, self._behind)
+  self._lagging = true
+  arm(self)
+  return true
+end
+
+-- The options and listeners of a generation are in force.
+function _M.apply(self, checked, events)
+  local before = self._options
+  self._options, self._events = checked or before, events
+  self.metadata = self._options.metadata or self.metadata or {}
+  if before.tickRate ~= self._options.tickRate then
+    ticks.restart(self)
+  end
+end
+
+-- It serves: from here on it ticks.
+function _M.serve(self)
+  self._served = true
+  arm(self)
+end
+
+local numbers = 0
+
+-- A room with a state, `initial`, a table or a function that makes it. Raises where that can't be one.
+function _M.new(server, id, initial, checked, level)
+  numbers = numbers + 1
+  local self = setmetatable({
+    server = server,
+    id = id,
+    locked = false,
+    clientCount = 0, -- members that are connected
+    disposed = false,
+    metadata = checked.metadata or {},
+    _key = "\0" .. id,
+    _behind = "\0" .. id .. "\0",
+    _name = json.encode(id),
+    _number = numbers,
+    _loader = reload.generation(),
+    _members = {},
+    _seats = 0, -- how many they are
+    _joins = 0, -- ever
+    _options = checked,
+    _events = {},
+    _told = told.new(),
+    _version = 0,
+    _dirty = false, -- it may have changed since it was last told
+    _lagging = false, -- some of those that are behind are here
+    _served = false,
+    _armed = false,
+    _handlers = 0, -- tick handlers that have not ended
+    _slot = 0,
+  }, Room)
+  if type(initial) == "function" then
+    initial = initial()
+  end
+  own(self, initial == nil and {} or initial, level + 1)
+  local server_options = server.options or reload.registrations(server).options
+  local most = checked.maxStateSize or server_options.maxBackpressure / 2
+  local _, wrong = self._told:take(self._state, "deep", most)
+  if wrong then
+    owners[self._state] = nil
+    error(Error.new(("room %q: %s"):format(id, wrong), "ROOM_ERROR"), level + 1)
+  end
+  return self
+end
+
+return _M

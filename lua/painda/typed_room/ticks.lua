@@ -1,0 +1,223 @@
+-- The ticks of a typed room: the application's tick handlers, then one delta where the state changed, then the whole
+-- state for those members that are to be told it. A room that has nothing of these has no timer.
+--
+-- A room ticks at the times phase + n × tickRate of the loop's clock, so its rate does not drift, and ticks that were
+-- missed are left out. Each room has another phase, so that many rooms don't tick in the same millisecond.
+
+local core = require "painda.core.server"
+local runtime = require "painda.core.runtime"
+local emitter = require "painda.emitter"
+local Error = require "painda.error"
+local faults = require "painda.faults"
+local hooks = require "painda.hooks"
+
+local floor, max, type, xpcall, ipairs = math.floor, math.max, type, xpcall, ipairs
+local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
+local publish, publish_room = core.publish, core.publish_room
+
+local GOLDEN = 0.6180339887498949 -- multiples of it are spread evenly, however many there are
+
+local _M = {}
+
+-- --- when ---
+
+local function needs_tick(self)
+  return self._dirty and self._seats > 0 or self._lagging or self._events.tick ~= nil
+end
+
+local on_timer
+
+-- Sees to it that the room ticks, if it has to.
+local function arm(self)
+  if self._armed or not self._served or not needs_tick(self) then
+    return
+  end
+  local rate, time = self._options.tickRate, now()
+  local phase = self._number * GOLDEN % 1 * rate
+  self._slot = max(floor((time - phase) / rate), self._slot) + 1
+  self._due = phase + self._slot * rate
+  self._timer = self._timer or runtime.timer(function()
+    on_timer(self)
+  end)
+  self._timer:start(max(0, self._due - time))
+  self._armed = true
+end
+_M.arm = arm
+
+function _M.disarm(self)
+  if self._armed then
+    self._timer:stop()
+    self._armed = false
+  end
+end
+
+-- The tick rate is another one.
+function _M.restart(self)
+  self._slot = 0
+  _M.disarm(self)
+  arm(self)
+end
+
+-- --- what goes wrong ---
+
+-- Tells the log, the plugins and the server's error handlers.
+local function report(self, trace, err)
+  local server = self.server
+  server._room_errors = server._room_errors + 1
+  faults.report(trace, err)
+  if server._registered.hooks then
+    spawn(hooks.run, server, "onError", err)
+  end
+  spawn(emitter.run_each, server._registered.events, "error", err)
+end
+_M.report = report
+
+-- A state that can't be sent: told once, until it can be again.
+local function complain(self, wrong)
+  if self._complaint == wrong then
+    return
+  end
+  self._complaint = wrong
+  local text = ("room %q: %s; its members keep the last good state"):format(self.id, wrong)
+  report(self, text, Error.new(text, "ROOM_ERROR"))
+end
+
+-- --- telling the members ---
+
+-- The payload of __pp_room_state, made once for each version.
+local function whole(self)
+  local text = self._whole
+  if not text then
+    text = ('{"room":%s,"state":%s,"full":true,"version":%d}'):format(self._name, self._told:json(), self._version)
+    self._whole = text
+  end
+  return text
+end
+
+-- Sends the whole state, as it was told last, to the clients of these refs.
+function _M.send_whole(self, refs)
+  publish(self.server._core, "__pp_room_state", whole(self), refs)
+end
+
+-- Takes the state as the one to be told from here on. True and the delta where it changed.
+local function advance(self)
+  self._dirty = false
+  local options = self._options
+  local most = options.maxStateSize or floor(self.server.options.maxBackpressure / 2)
+  local delta, wrong = self._told:take(self._state, options.diffAlgorithm, most)
+  if wrong then
+    complain(self, wrong)
+    return false
+  end
+  self._complaint = nil
+  if not delta then
+    return false
+  end
+  self._version = self._version + 1
+  self._whole = nil
+  return true, delta
+end
+
+-- Brings what is told up to date for a room that nobody is in yet: there is nobody to tell the difference.
+function _M.refresh(self)
+  if self._dirty then
+    advance(self)
+  end
+end
+
+local function synchronise(self)
+  if not self._dirty or self._seats == 0 then
+    return
+  end
+  local changed, delta = advance(self)
+  if not changed then
+    return
+  end
+  local server, above = self.server, self._options.slowAbove or self.server.options.volatileAbove
+  local text = ('{"room":%s,"delta":%s,"version":%d}'):format(self._name, delta, self._version)
+  local _, fell_behind = publish_room(server._core, self._key, self._behind, "__pp_room_delta", text, above)
+  server._room_deltas = server._room_deltas + 1
+  if fell_behind > 0 then
+    server._room_fallen = server._room_fallen + fell_behind
+    self._lagging = true
+  end
+end
+
+-- Who was behind, or has asked, and can take it now, gets the state as it is. Each gets one an interval at most.
+local function catch_up(self, time)
+  local above = self._options.slowAbove or self.server.options.volatileAbove
+  local refs, waiting = {}, false
+  for _, client in ipairs(core.members(self.server._core, nil, { self._behind }, nil, true)) do
+    local member = type(client) == "table" and self._members[client]
+    if member and member.here then -- one that is away, or not let in, is told when it is there
+      if core.queued(client._ref) <= above / 4 and time >= member.not_before then
+        refs[#refs + 1] = client._ref
+        member.not_before = time + self._options.resyncInterval
+      else
+        waiting = true
+      end
+    end
+  end
+  for _, ref in ipairs(refs) do
+    core.leave(ref, self._behind)
+  end
+  self._lagging = waiting
+  if refs[1] then
+    self.server._room_catch_ups = self.server._room_catch_ups + #refs
+    _M.send_whole(self, refs)
+  end
+end
+
+-- --- the tick ---
+
+local function on_raise(raised)
+  return { raised = raised, trace = traceback(Error.from(raised).message, 2) }
+end
+
+-- A handler that returns false has changed nothing.
+local function run_handler(self, fn, elapsed)
+  self._handlers = self._handlers + 1
+  local ok, result = xpcall(fn, on_raise, self._state, elapsed, self)
+  self._handlers = self._handlers - 1
+  if not ok then
+    local trace = ("room %q: tick handler failed: %s"):format(self.id, result.trace:gsub("\t", ""))
+    report(self, trace, Error.from(result.raised, "HANDLER_ERROR"))
+  end
+  if not ok or result ~= false then
+    self._dirty = true
+    arm(self) -- one that has waited ends between two ticks
+  end
+end
+
+-- Calls the tick handlers, unless one of the tick before still waits for something.
+local function run_handlers(self, time)
+  local events = self._events
+  if events.tick == nil or self._handlers > 0 then
+    return
+  end
+  local elapsed = time - (self._ticked or time - self._options.tickRate)
+  self._ticked = time
+  if type(events.tick) == "function" then
+    return spawn(run_handler, self, events.tick, elapsed)
+  end
+  local list = {}
+  for i = 1, emitter.collect(events, "tick", list, 0) do
+    spawn(run_handler, self, list[i], elapsed)
+  end
+end
+
+function on_timer(self)
+  local time = now()
+  run_handlers(self, time)
+  self._armed = false
+  if self.disposed then
+    return
+  end
+  synchronise(self)
+  if self._lagging then
+    catch_up(self, time)
+  end
+  arm(self)
+end
+
+return _M

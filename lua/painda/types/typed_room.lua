@@ -1,0 +1,94 @@
+---@meta painda.typed_room
+-- For editors only: rooms with a state that their members see. Never loaded.
+
+---@class painda.TypedRoom.Options
+---@field maxClients? integer members at most, those included that are away and may come back; default any number
+---@field tickRate? number ms between two ticks, default 16
+---@field syncOnJoin? boolean send the whole state to who joins, default true
+---@field metadata? table anything about the room that is not for its members
+---@field auth? fun(client: painda.Client, data: any, room: painda.TypedRoom): boolean?, string? may it join, and if not, why; may wait
+---@field diffAlgorithm? "deep" | "shallow" | fun(old: table, new: table): table? how a change is found, default "deep"
+---@field onFull? "reject" | "kick-oldest" default "reject"
+---@field maxStateSize? integer bytes of the state as JSON, default half of the server's maxBackpressure
+---@field slowAbove? integer bytes waiting for a member from which on it is sent no deltas, default the server's volatileAbove
+---@field resyncInterval? integer ms between two whole states that a member asks for or is sent for being behind, default 1000
+
+---A room with a state that its members see: `server:room(id, initialState, options)`.
+---@class painda.TypedRoom
+---@field id string
+---@field server painda.PPServer
+---@field clientCount integer members that are connected
+---@field locked boolean
+---@field disposed boolean
+---@field metadata table
+local TypedRoom = {}
+
+---Makes the client a member: it is sent the state, then what changes. May wait, where `auth` does.
+---@param client painda.Client
+---@param data? any given to `auth`
+---@return boolean joined true also where it was a member already
+---@return string? why "locked", "full", "closed", "disposed", or what `auth` says ("refused")
+function TypedRoom:join(client, data) end
+
+---@param client painda.Client
+---@return boolean was_member
+function TypedRoom:leave(client) end
+
+---Is it a member? One that has lost its connection is, while its session is kept.
+---@param client painda.Client
+---@return boolean
+function TypedRoom:has(client) end
+
+---The members that are connected, in the order of joining.
+---@return painda.Client[]
+function TypedRoom:getClients() end
+
+---Nobody can join from here on.
+---@return self
+function TypedRoom:lock() end
+
+---@return self
+function TypedRoom:unlock() end
+
+---Changes the state: the members are told at the next tick. Without a function: it was changed elsewhere.
+---@param fn? fun(state: table)
+---@return self? room nil where it is disposed
+---@return string? why "disposed"
+function TypedRoom:update(fn) end
+
+---Another table is the state from here on.
+---@param state table
+---@return self? room nil where it is disposed
+---@return string? why "disposed"
+function TypedRoom:setState(state) end
+
+---The state itself. Where it is changed, `update()` says so.
+---@return table
+function TypedRoom:getState() end
+
+---Sends a message to every member but one.
+---@param message { type: string, payload?: any } | painda.Message
+---@param except? painda.Client | string a client or its id
+---@return integer sent to how many
+function TypedRoom:broadcast(message, except) end
+
+---Listens to "join", "leave", or "tick": at each tick, before the members are told. A tick handler may change the state,
+---and returns false where it has not.
+---@param name "join"
+---@param fn fun(client: painda.Client)
+---@return self
+---@overload fun(self, name: "leave", fn: fun(client: painda.Client, reason: string)): self
+---@overload fun(self, name: "tick", fn: fun(state: table, elapsed: number, room: painda.TypedRoom): boolean?): self
+function TypedRoom:on(name, fn) end
+
+---Stops listening: one function, or every listener of that name.
+---@param name "join" | "leave" | "tick"
+---@param fn? fun(...)
+---@return self
+function TypedRoom:off(name, fn) end
+
+---Ends the room: its members leave, its id is free.
+---@return boolean was_there
+function TypedRoom:dispose() end
+
+return TypedRoom
