@@ -18,7 +18,7 @@ static void check(bool done, const char *what)
 {
     if (done)
         return;
-    pp_log(PP_LOG_ERROR, what);
+    pp_log(PP_LOG_ERROR, "%s", what);
     abort();
 }
 
