@@ -3,10 +3,22 @@
 
 local runtime = require "painda.core.runtime"
 
-local type, ipairs, error, tostring = type, ipairs, error, tostring
+local setmetatable, type, ipairs, pairs, error, tostring = setmetatable, type, ipairs, pairs, error, tostring
 local spawn = runtime.spawn
 
-local _M = {}
+local EMPTY = setmetatable({}, { __newindex = error }) -- shared by those that have no listeners of a kind
+
+local _M = { EMPTY = EMPTY }
+
+-- The listeners in a field of an object, to add to: the first listener makes their table.
+function _M.writable(object, field)
+  local listeners = object[field]
+  if listeners == EMPTY then
+    listeners = {}
+    object[field] = listeners
+  end
+  return listeners
+end
 
 function _M.check(what, name, fn)
   if type(name) == "function" and fn == nil then

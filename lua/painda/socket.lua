@@ -7,6 +7,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local flat = require "painda.flat"
 local hooks = require "painda.hooks"
+local query = require "painda.query"
 local room = require "painda.room"
 local target = require "painda.target"
 
@@ -16,7 +17,7 @@ local flat_send, relay = flat.send, flat.relay
 local send, send_control = core.send, core.send_control
 
 local Socket = { recovered = false }
-local EMPTY = setmetatable({}, { __newindex = error }) -- shared by the sockets that have no listeners of a kind
+local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- Names that mean something else than a message type; a message of such a type is told to "message" listeners only.
 local EVENTS = { message = true, disconnect = true, error = true }
@@ -26,23 +27,6 @@ local _M = { EVENTS = EVENTS, Socket = Socket, EMPTY = EMPTY }
 -- --- the handshake, read when it is asked for ---
 
 local Handshake = {}
-
-local function decode(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
-
-local function parse_query(text)
-  local query = {}
-  for name, value in text:gmatch "([^&=]+)=?([^&]*)" do
-    name = decode(name)
-    if query[name] == nil then
-      query[name] = decode(value)
-    end
-  end
-  return query
-end
 
 -- The token that the client came with: `?token=` or `Authorization: Bearer`; `__pp_auth` replaces it.
 local function find_token(handshake)
@@ -60,7 +44,7 @@ function Handshake:__index(name)
   for key, value in next, found do
     rawset(self, key, value)
   end
-  rawset(self, "query", parse_query(found.query))
+  rawset(self, "query", query.parse(found.query))
   if rawget(self, "token") == nil then
     rawset(self, "token", find_token(self))
   end
@@ -124,15 +108,6 @@ function _M.reconnect(self, address)
 end
 
 -- --- listeners ---
-
-local function writable(self, field)
-  local listeners = self[field]
-  if listeners == EMPTY then
-    listeners = {}
-    self[field] = listeners
-  end
-  return listeners
-end
 
 local function add(self, name, fn, once)
   local listeners = writable(self, EVENTS[name] and "_events" or "_on")

@@ -14,23 +14,12 @@ local post, ask = outbox.post, outbox.ask
 local EVENTS = calls.EVENTS
 
 local Scope = {}
-local EMPTY = setmetatable({}, { __newindex = error }) -- shared by those that have no listeners of a kind
-
+local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- --- listeners ---
 
 local function field_for(self, name)
   return EVENTS[name] and (self.ns == nil or name == "message") and "_events" or "_on"
-end
-
--- The table under that name: the first listener makes it.
-local function writable(self, field)
-  local listeners = self[field]
-  if listeners == EMPTY then
-    listeners = {}
-    self[field] = listeners
-  end
-  return listeners
 end
 
 -- Listens to a message type, fn(payload, ack, msg), to "message", fn(msg, ack), or to an event of the client.

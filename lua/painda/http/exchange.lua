@@ -2,9 +2,10 @@
 
 local core = require "painda.core.http"
 local json = require "painda.core.json"
+local queries = require "painda.query"
 
 local setmetatable, rawset, type, error, tostring = setmetatable, rawset, type, error, tostring
-local char, tonumber, concat = string.char, tonumber, table.concat
+local concat = table.concat
 
 local _M = {}
 
@@ -18,25 +19,6 @@ function Request:json()
     return nil, "the body is empty"
   end
   return json.decode(self.body)
-end
-
-local function decode(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return char(tonumber(hex, 16))
-  end))
-end
-
--- Of a name that comes twice, the first counts.
-local function parse_query(text)
-  local query = {}
-  for pair in text:gmatch "[^&]+" do
-    local name, value = pair:match "^([^=]*)=?(.*)$"
-    name = decode(name)
-    if query[name] == nil then
-      query[name] = decode(value)
-    end
-  end
-  return query
 end
 
 -- The well-known headers, listed; any other is looked up when it is asked for, while the request is open.
@@ -60,7 +42,7 @@ local request_metatable = { __name = "painda.HttpRequest" }
 
 function request_metatable.__index(self, name)
   if name == "query" then
-    rawset(self, "query", parse_query(self._query))
+    rawset(self, "query", queries.parse(self._query))
     return self.query
   elseif name == "headers" then
     rawset(self, "headers", parse_headers(self._headers, self._raw))
