@@ -27,6 +27,7 @@ local lazy = {
   every = { "painda.timer", "every" },
   state = { "painda.reload", "state" },
   testing = { "painda.testing" },
+  gaming = { "painda.gaming" },
   ppMetricsPlugin = { "painda.metrics", "plugin" },
   PPVirtualClient = { "painda.virtual_client", "PPVirtualClient" },
   PPClient = { "painda.client", "PPClient" },

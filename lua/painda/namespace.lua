@@ -185,6 +185,11 @@ function Namespace:emit(mtype, payload)
   return target.new(self.server, self):emit(mtype, payload)
 end
 
+-- Sends every client in the namespace what makes one state out of another, and nothing where they are equal.
+function Namespace:emitDelta(mtype, before, after)
+  return target.new(self.server, self):emitDelta(mtype, before, after)
+end
+
 -- namespace:to(room):emit(type, payload): who is in that room of the namespace, or in one of an array of rooms.
 function Namespace:to(names)
   return (target.to(target.new(self.server, self), names, 2))

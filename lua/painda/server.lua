@@ -345,6 +345,11 @@ local function everybody(self)
   return all
 end
 
+-- Sends every client what makes one state out of another, and nothing where they are equal: painda.target.
+function Server:emitDelta(mtype, before, after)
+  return everybody(self):emitDelta(mtype, before, after)
+end
+
 -- server:to(room):emit(type, payload): who is in the room, or in one of an array of rooms.
 function Server:to(names)
   return (target.to(everybody(self), names, 2))

@@ -13,6 +13,7 @@
 local core = require "painda.core.server"
 local arguments = require "painda.arguments"
 local Error = require "painda.error"
+local delta = require "painda.core.delta"
 local hooks = require "painda.hooks"
 local room = require "painda.room"
 
@@ -107,6 +108,19 @@ end
 function Target:send(message)
   local mtype, payload = arguments.message("send", message, 2)
   return send(self, mtype, payload)
+end
+
+-- Sends what makes `after` out of `before`, as painda.gaming.diff gives it; nothing where they are equal. Returns to
+-- how many.
+function Target:emitDelta(mtype, before, after)
+  if after == nil then
+    error("emitDelta takes a message type, the state before and the state after (painda.null for none)", 2)
+  end
+  local changed, wrong = delta.diff(before, after)
+  if wrong then
+    error("emitDelta: " .. wrong, 2)
+  end
+  return changed == nil and 0 or send(self, mtype, changed)
 end
 
 -- The clients of the target. With `away` also those that have lost their connection and may come back: they are still

@@ -8,6 +8,7 @@
 int pp_bind_runtime(lua_State *L); /* log, timers, tasks, clock, collector, files */
 int pp_bind_json(lua_State *L);
 int pp_bind_schema(lua_State *L);
+int pp_bind_delta(lua_State *L);
 int pp_bind_server(lua_State *L); /* servers and their clients */
 int pp_bind_http(lua_State *L);
 int pp_bind_client(lua_State *L);

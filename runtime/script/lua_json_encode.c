@@ -8,90 +8,28 @@
 
 #include "base/buf.h"
 #include "script/lua_json_shape.h"
+#include "script/lua_path.h"
 #include "value/json_reader.h"
 #include "value/json_writer.h"
-
-#define LUA_TCDATA 10 /* LuaJIT's, which lua.h doesn't name */
 
 struct encoder {
     lua_State *L;
     struct pp_buf *out;
-    char *error;
-    size_t error_size;
     struct pp_shapes *shapes;
-    int first_slot; /* the key of level 1, its value behind it; two slots for each level */
-    int depth;      /* open tables */
+    struct pp_lua_path path;
+    int depth; /* open tables */
 };
 
 static bool encode_table(struct encoder *e, int table);
 
 static int key_slot(const struct encoder *e, int level)
 {
-    return e->first_slot + 2 * (level - 1);
+    return pp_lua_path_key_slot(&e->path, level);
 }
 
-static bool is_identifier(const char *name, size_t len)
-{
-    if (len == 0 || len > 64 || pp_json_is_digit(*name))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char lower = (char)(name[i] | 0x20);
-        if (!(lower >= 'a' && lower <= 'z') && !pp_json_is_digit(name[i]) && name[i] != '_')
-            return false;
-    }
-    return true;
-}
-
-/* Appends to the error text, cut where it is full. */
-__attribute__((format(printf, 3, 4))) static void add(const struct encoder *e, size_t *len, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (*len < e->error_size) {
-        int n = vsnprintf(e->error + *len, e->error_size - *len, format, args);
-        *len += n > 0 ? (size_t)n : 0;
-    }
-    va_end(args);
-}
-
-/* `len` without the last character, which may have been cut in two. */
-static size_t whole_characters(const char *text, size_t len)
-{
-    while (len > 0 && ((unsigned char)text[len - 1] & 0xC0) == 0x80)
-        len--;
-    return len > 0 ? len - 1 : 0;
-}
-
-static void add_key(const struct encoder *e, size_t *len, int slot)
-{
-    if (lua_type(e->L, slot) != LUA_TSTRING) {
-        add(e, len, "[%.14g]", (double)lua_tonumber(e->L, slot));
-        return;
-    }
-    size_t key_len;
-    const char *key = lua_tolstring(e->L, slot, &key_len);
-    if (is_identifier(key, key_len))
-        add(e, len, ".%s", key);
-    else
-        add(e, len, "[\"%.*s\"]", (int)(key_len > 40 ? whole_characters(key, 40) : key_len), key);
-}
-
-/* Writes `payload.players[3].x: reason`; the path is that of the first `levels` keys. Always false. */
 static bool fail_at(const struct encoder *e, int levels, const char *reason)
 {
-    if (e->error_size == 0)
-        return false;
-    /* A path that leaves no room for the reason loses its end. */
-    struct encoder path = *e;
-    size_t len = 0, tail = strlen(reason) + 2;
-    path.error_size = e->error_size > tail ? e->error_size - tail : 1;
-    add(&path, &len, "payload");
-    for (int level = 1; level <= levels; level++)
-        add_key(&path, &len, key_slot(e, level));
-    if (len >= path.error_size)
-        len = whole_characters(e->error, path.error_size - 1);
-    snprintf(e->error + len, e->error_size - len, ": %s", reason);
-    return false;
+    return pp_lua_path_fail(&e->path, levels, reason);
 }
 
 static bool fail(const struct encoder *e, const char *reason)
@@ -122,18 +60,6 @@ static bool encode_string(struct encoder *e, int index)
     return pp_json_write_string(e->out, string, len) || fail(e, "the string is not valid UTF-8 and cannot be encoded");
 }
 
-static bool fail_type(struct encoder *e, int type)
-{
-    static const char *const reasons[] = {
-        [LUA_TLIGHTUSERDATA] = "a light userdata cannot be encoded",
-        [LUA_TFUNCTION] = "a function cannot be encoded",
-        [LUA_TUSERDATA] = "a userdata cannot be encoded",
-        [LUA_TTHREAD] = "a coroutine cannot be encoded",
-        [LUA_TCDATA] = "a cdata cannot be encoded; use tonumber() or tostring()",
-    };
-    return fail(e, reasons[type]);
-}
-
 static bool encode_other(struct encoder *e, int index, int type)
 {
     if (type == LUA_TBOOLEAN && lua_toboolean(e->L, index))
@@ -144,7 +70,7 @@ static bool encode_other(struct encoder *e, int index, int type)
              (type == LUA_TLIGHTUSERDATA && lua_touserdata(e->L, index) == NULL))
         pp_buf_append(e->out, "null", 4);
     else
-        return fail_type(e, type);
+        return pp_lua_path_fail_type(&e->path, e->depth, type);
     return true;
 }
 
@@ -176,43 +102,13 @@ PP_JSON_INLINE bool has_mark(const struct encoder *e, int table)
     return lua_getmetatable(e->L, table) && is_mark(e);
 }
 
-/* Looks at every key of a table that is more than it seemed; key and value slots are free.
- * Returns n, or -1 with the error. */
-static int count_sequence(struct encoder *e, int table)
-{
-    lua_State *L = e->L;
-    int count = 0;
-    double max = 0;
-    bool strings = false, others = false;
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        lua_pop(L, 1);
-        int type = lua_type(L, -1);
-        double key = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
-        strings = strings || type == LUA_TSTRING;
-        others = others || (type != LUA_TSTRING && type != LUA_TNUMBER);
-        max = key >= 1 && key == floor(key) ? fmax(max, key) : INFINITY;
-        count++;
-    }
-    if (max == (double)count)
-        return count;
-    const char *reason =
-        "the table's number keys are not 1..n without gaps; fill the gaps with painda.null, or use string keys";
-    if (others)
-        reason = "the table has a key that is neither a string nor a number";
-    else if (strings)
-        reason = "the table mixes number keys with string keys; use one kind, or tostring() the numbers";
-    fail_at(e, e->depth - 1, reason);
-    return -1;
-}
-
 /* The table whose keys are neither all strings nor met in the order 1..n: an array all the same, or an error. `start`
  * is where its text begins. */
 static bool encode_array_slowly(struct encoder *e, int table, size_t start)
 {
     lua_State *L = e->L;
     lua_settop(L, key_slot(e, e->depth) - 1);
-    int count = count_sequence(e, table);
+    int count = pp_lua_path_count_sequence(&e->path, e->depth - 1, table);
     if (count < 0)
         return false;
     e->out->len = start;
@@ -334,7 +230,7 @@ bool pp_lua_json_encode(lua_State *L, int index, struct pp_buf *out, char *error
     }
     if (!lua_checkstack(L, 2 * PP_JSON_MAX_DEPTH + 8))
         return snprintf(error, error_size, "payload: the Lua stack is full"), false;
-    struct encoder e = {L, out, error, error_size, pp_shapes_open(L), top + 1, 0};
+    struct encoder e = {L, out, pp_shapes_open(L), {L, "payload", error, error_size, top + 1}, 0};
     if (encode_value(&e, index)) /* which leaves the stack as it was */
         return true;
     out->len = before;

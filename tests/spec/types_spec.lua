@@ -187,6 +187,8 @@ describe("annotations", function()
     assert_same_names("painda.testing.Clock", methods_of(env.clock))
     assert_same_names("painda.log", painda.log)
     assert_same_names("painda.json", painda.json)
+    assert_same_names("painda.gaming", painda.gaming)
+    assert_same_names("painda.StateManager", methods_of(painda.gaming.StateManager()))
   end)
 
   it("have all of painda itself", function()

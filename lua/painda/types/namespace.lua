@@ -67,6 +67,13 @@ function Namespace:broadcastVolatile(message, except) end
 ---@return integer sent to how many
 function Namespace:emit(type, payload) end
 
+---Sends what makes `after` out of `before`, as `painda.gaming.diff` gives it; nothing where they are equal.
+---@param type string
+---@param before any nil: everything is sent
+---@param after any
+---@return integer sent to how many
+function Namespace:emitDelta(type, before, after) end
+
 ---Who is in this room of the namespace, or in one of these.
 ---@param rooms string | string[]
 ---@return painda.Target

@@ -8,6 +8,7 @@
 ---@field log painda.log
 ---@field http table the module with HttpServer
 ---@field testing painda.testing
+---@field gaming painda.gaming
 ---@field PPServer painda.PPServer.Constructor
 local painda = {}
 

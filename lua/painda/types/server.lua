@@ -195,6 +195,13 @@ function Server:broadcast(message, except) end
 ---@return integer sent to how many
 function Server:broadcastVolatile(message, except) end
 
+---Sends what makes `after` out of `before`, as `painda.gaming.diff` gives it; nothing where they are equal.
+---@param type string
+---@param before any nil: everything is sent
+---@param after any
+---@return integer sent to how many
+function Server:emitDelta(type, before, after) end
+
 ---Who is in the room, or in one of these: `server:to("red"):emit("move", {})`. A client's id stands for the client.
 ---@param rooms string | string[]
 ---@return painda.Target

@@ -33,6 +33,13 @@ function Target:emit(type, payload) end
 ---@return integer sent to how many
 function Target:send(message) end
 
+---Sends what makes `after` out of `before`, as `painda.gaming.diff` gives it; nothing where they are equal.
+---@param type string
+---@param before any nil: everything is sent
+---@param after any
+---@return integer sent to how many
+function Target:emitDelta(type, before, after) end
+
 ---@return painda.Client[] in no order
 function Target:fetchSockets() end
 

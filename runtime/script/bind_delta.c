@@ -1,0 +1,91 @@
+/* painda.core.delta: diff(prev, next) → delta or nil, nil, message or nil; snapshot([state]) → an object with
+ * step(state), which gives the delta since the last step likewise. Deltas are Lua values as json.decode makes them. */
+#include "base/buf.h"
+#include "delta/delta.h"
+#include "script/bind.h"
+#include "script/lua_json.h"
+#include "script/snapshot.h"
+
+#include <lauxlib.h>
+
+#define SNAPSHOT "painda.core.snapshot"
+
+/* Kept between calls; what raises while they are in use leaves them to the next. */
+static struct pp_tree trees[2];
+static struct pp_buf text;
+
+/* Pushes the delta that stands in `text`, or nil and the reason. */
+static int push_delta(lua_State *L)
+{
+    char error[PP_LUA_JSON_ERROR];
+    if (pp_lua_json_decode(L, text.data, text.len, error, sizeof error))
+        return 1;
+    lua_pushnil(L);
+    lua_pushstring(L, error);
+    return 2;
+}
+
+static int fail(lua_State *L, const char *error)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, error);
+    return 2;
+}
+
+static int diff(lua_State *L)
+{
+    char error[PP_LUA_JSON_ERROR];
+    if (!pp_lua_snapshot(L, 1, "prev", &trees[0], error, sizeof error) ||
+        !pp_lua_snapshot(L, 2, "next", &trees[1], error, sizeof error))
+        return fail(L, error);
+    pp_buf_clear(&text);
+    return pp_delta_diff(&trees[0].root, &trees[1].root, &text) ? push_delta(L) : 0;
+}
+
+static int snapshot_step(lua_State *L)
+{
+    struct pp_snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT);
+    char error[PP_LUA_JSON_ERROR];
+    pp_buf_clear(&text);
+    switch (pp_snapshot_step(snapshot, L, 2, "state", &text, error, sizeof error)) {
+    case PP_SNAPSHOT_CHANGED:
+        return push_delta(L);
+    case PP_SNAPSHOT_SAME:
+        return 0;
+    default:
+        return fail(L, error);
+    }
+}
+
+static int snapshot_gc(lua_State *L)
+{
+    pp_snapshot_destroy(luaL_checkudata(L, 1, SNAPSHOT));
+    return 0;
+}
+
+static int snapshot_new(lua_State *L)
+{
+    struct pp_snapshot *snapshot = lua_newuserdata(L, sizeof *snapshot);
+    *snapshot = (struct pp_snapshot){0};
+    luaL_getmetatable(L, SNAPSHOT);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+int pp_bind_delta(lua_State *L)
+{
+    luaL_newmetatable(L, SNAPSHOT);
+    lua_pushcfunction(L, snapshot_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, snapshot_step);
+    lua_setfield(L, -2, "step");
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, diff);
+    lua_setfield(L, -2, "diff");
+    lua_pushcfunction(L, snapshot_new);
+    lua_setfield(L, -2, "snapshot");
+    return 1;
+}

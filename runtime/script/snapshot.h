@@ -1,0 +1,48 @@
+/* Lua values as documents, and what became of a state since it was looked at last. What a typed room does in a tick:
+ *
+ *     struct pp_snapshot last = {0};                                   kept with the room
+ *     switch (pp_snapshot_step(&last, L, index, "state", &out, error, sizeof error)) {
+ *     case PP_SNAPSHOT_CHANGED: … `out` got the delta, as JSON …
+ *     case PP_SNAPSHOT_SAME: … nothing to send …
+ *     case PP_SNAPSHOT_BAD: … `error` names the path; what was seen last stays …
+ *     }
+ *     pp_value_write(pp_snapshot_root(&last), &out);                   the whole, for who joins
+ *     pp_snapshot_destroy(&last);
+ *
+ * The first step compares with nil, so its delta is the whole. No garbage is left for Lua's collector. */
+#ifndef PP_SCRIPT_SNAPSHOT_H
+#define PP_SCRIPT_SNAPSHOT_H
+
+#include <lua.h>
+
+#include "value/value.h"
+
+struct pp_buf;
+
+/* Replaces the tree by the Lua value at `index`: true; or leaves it empty with the reason in `error`, which begins with
+ * `name` and the path in the value (`state.players[3].x: NaN cannot be encoded`; lua_json.h has room for it). Tables
+ * are taken as lua_json.h says; they may nest 60 levels. The tree bounds the size. Nothing is called and nothing
+ * raised, but for Lua's own "not enough memory". [-0, +0] */
+bool pp_lua_snapshot(lua_State *L, int index, const char *name, struct pp_tree *tree, char *error, size_t error_size);
+
+/* Zero-initialised it has seen nil. */
+struct pp_snapshot {
+    struct pp_tree trees[2];
+    unsigned last; /* which of them was seen last; the other is what will be seen next */
+};
+
+enum pp_snapshot_step { PP_SNAPSHOT_CHANGED, PP_SNAPSHOT_SAME, PP_SNAPSHOT_BAD };
+
+/* Looks at the state again and appends what changed to `out`. [-0, +0] */
+enum pp_snapshot_step pp_snapshot_step(struct pp_snapshot *snapshot, lua_State *L, int index, const char *name,
+                                       struct pp_buf *out, char *error, size_t error_size);
+
+/* What was seen last; good until the next step. */
+static inline const struct pp_value *pp_snapshot_root(const struct pp_snapshot *snapshot)
+{
+    return &snapshot->trees[snapshot->last].root;
+}
+
+void pp_snapshot_destroy(struct pp_snapshot *snapshot);
+
+#endif
