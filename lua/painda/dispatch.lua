@@ -109,9 +109,19 @@ local function guard(client, mtype, ack_id, ns, payload, message)
   if payload ~= nil then
     message.payload = payload
   end
-  if registered.hooks and not hooks.admits(client.server, client, message) then
-    faults.reject(client, ack_id, Error.new("the message was dropped", "MIDDLEWARE_ERROR"))
-    return
+  if registered.hooks and registered.hooks.onMessage then
+    local too_many = middleware.too_many(client, message)
+    if too_many then
+      refuse(client, ack_id, too_many, ns)
+      return
+    end
+    middleware.count(client, message, 1) -- the hooks may wait
+    local admitted = hooks.admits(client.server, client, message)
+    middleware.count(client, message, -1)
+    if not admitted then
+      faults.reject(client, ack_id, Error.new("the message was dropped", "MIDDLEWARE_ERROR"))
+      return
+    end
   end
   if not registered.use_message then
     admit(client, ack_id, ns, message)

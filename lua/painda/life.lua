@@ -17,15 +17,9 @@ local REFUSED = {} -- in place of a run of the middleware
 
 local _M = {}
 
--- Middleware let it in: the plugins hear of it, then the handlers.
+-- It is let in: the handlers hear of it.
 local function greet(client)
   local registered = client.server._registered
-  if registered.hooks then
-    hooks.run(client.server, "onConnect", client)
-  end
-  if client.recovered or registered.use then
-    typed_rooms.arrived(client)
-  end
   local handler = registered.events.connection
   if type(handler) == "function" then
     spawn(handler, client)
@@ -37,37 +31,54 @@ local function greet(client)
   end
 end
 
+-- Is there a plugin that is told of each client first?
+local function meets(registered)
+  return registered.hooks and registered.hooks.onConnect
+end
+
+-- Middleware has let it in, or not. The plugins hear of it before the handlers, and may take their time too.
 local function decided(client, run, err)
   if client._pending ~= run then -- it went, and perhaps came back and is asked about again
     return
   end
-  client._pending = false
   if err then
     core.send_error(client._ref, "MIDDLEWARE_ERROR", err.message)
     core.close_client(client._ref, 4003, err.message, "forced server disconnect")
     client._pending = REFUSED
     return
   end
-  if not core.accept(client._ref) then -- the middleware closed it
-    client._pending = REFUSED
-    return
+  if meets(client.server._registered) then
+    run.met = true
+    hooks.run(client.server, "onConnect", client)
+    if client._pending ~= run then
+      return
+    end
   end
-  greet(client)
+  if core.accept(client._ref) then -- else a middleware or a plugin has closed it
+    client._pending = false
+    typed_rooms.arrived(client)
+    greet(client)
+  end
 end
 
 -- Lets a client in, where the connection middleware does. Its messages wait until then; nobody else does. One that is
 -- back is sent what it missed as soon as it is in.
 function _M.enter(client)
-  local list = client.server._registered.use
-  if not list then
+  local registered = client.server._registered
+  local list = registered.use
+  if not list and not meets(registered) then
     if client.recovered then
       core.accept(client._ref)
+      typed_rooms.arrived(client)
     end
     return greet(client)
   end
   local run = {}
   client._pending = run
   core.hold(client._ref, not client.recovered)
+  if not list then
+    return decided(client, run)
+  end
   middleware.run(list, client, nil, nil, function(err)
     decided(client, run, err)
   end)
@@ -104,11 +115,12 @@ local function lost(client, reason, code)
     spawn(heartbeat.onTimeout, client)
   end
   spawn(run_each, client._events, "disconnect", reason, code)
-  if not client._pending then -- else the handlers never heard of it
+  local pending = client._pending
+  if not pending then -- else the handlers never heard of it
     spawn(run_each, registered.events, "disconnection", client, reason, code)
-    if registered.hooks then
-      spawn(hooks.run, server, "onDisconnect", client, reason, code)
-    end
+  end
+  if registered.hooks and (not pending or pending.met) then
+    spawn(hooks.run, server, "onDisconnect", client, reason, code)
   end
   client._pending = false
   forget_listeners(client)

@@ -1,5 +1,6 @@
 local painda = require "painda"
 local support = require "support"
+local task = require "painda.task"
 
 local function plugin(name, hooks, more)
   local made = { name = name, install = function() return hooks end }
@@ -365,6 +366,72 @@ describe("a plugin's hook", function()
     end)
     assert.matches("plugin_spec.lua:%d+: boom", errors[1][1])
     assert.same({ socket.id, "bad" }, { errors[1][2], errors[1][3] })
+  end)
+
+  it("holds up a client's entrance where onConnect waits", function()
+    local left, told = support.record(server, "disconnection"), {}
+    server:register(plugin("slow", {
+      onConnect = function(client)
+        painda.sleep(client.handshake.query.long and 1e6 or 30)
+      end,
+      onDisconnect = function(_, reason)
+        told[#told + 1] = reason
+      end,
+    }))
+    server:on("connection", function(client)
+      client:on("ask", function(payload, ack)
+        ack(nil, payload)
+      end)
+    end)
+    local client = painda.PPClient { url = support.url(server), reconnect = false }
+    support.event(client, "open")
+    assert.equal(0, #server:getClients())
+    assert.equal(1, client:request("ask", 1)) -- waits for the handler that answers it
+    assert.equal(1, #server:getClients())
+
+    local impatient = painda.PPClient { url = support.url(server) .. "?long=1", reconnect = false }
+    support.event(impatient, "open")
+    impatient:close()
+    support.eventually(function()
+      return told[1]
+    end)
+    assert.same({ "client disconnect" }, told)
+    assert.equal(0, #left)
+    client:close()
+  end)
+
+  it("has no more than maxPendingMessages of a client waiting", function()
+    server:close()
+    server = support.server { maxPendingMessages = 3 }
+    local waiting = {}
+    server:register(plugin("slow", { onMessage = function()
+      local waiter = task.waiter()
+      waiting[#waiting + 1] = waiter
+      waiter:wait()
+    end }))
+    server:on("ask", function(_, payload, ack)
+      ack(nil, payload)
+    end)
+    local client = support.connect(server)
+    client:on("serverError", function() end)
+    local answers, refused = 0, nil
+    for i = 1, 4 do
+      client:emit("ask", i, function(err)
+        answers = answers + (err and 0 or 1)
+        refused = refused or err
+      end)
+    end
+    support.eventually(function()
+      return refused
+    end)
+    assert.equal("more than 3 messages wait (maxPendingMessages)", refused.message)
+    for i = 1, 3 do
+      waiting[i]:wake()
+    end
+    support.eventually(function()
+      return answers == 3
+    end)
+    client:close()
   end)
 
   it("may wait", function()
