@@ -46,3 +46,9 @@ extern "C" size_t pp_json_number_write_any(double value, char *out)
     const std::to_chars_result result = std::to_chars(out, out + PP_JSON_NUMBER_MAX, value);
     return static_cast<size_t>(result.ptr - out);
 }
+
+extern "C" size_t pp_json_float_write(float value, char *out)
+{
+    const std::to_chars_result result = std::to_chars(out, out + PP_JSON_NUMBER_MAX, value);
+    return static_cast<size_t>(result.ptr - out);
+}

@@ -53,6 +53,9 @@ size_t pp_json_integer_write(uint64_t value, char *out);
 /* The same for integers and short decimals; 0 for every other value, NaN and infinities too. */
 size_t pp_json_number_write_short(double value, char *out);
 
+/* The shortest text that reads back as the same float: 0.1, where the double of the same value takes 19 digits. */
+size_t pp_json_float_write(float value, char *out);
+
 /* The general case of pp_json_number_write. */
 size_t pp_json_number_write_any(double value, char *out);
 

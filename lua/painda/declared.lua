@@ -1,0 +1,207 @@
+-- Declared state: a schema says what a state is made of; its states live in C's memory, are written to as ordinary
+-- fields, and what has changed since the last time comes out as a few packed bytes. docs/api/declared-state.md.
+
+local ffi = require "ffi"
+local memory = require "painda.declared.memory"
+local types = require "painda.declared.types"
+local views = require "painda.declared.views"
+local record = require "painda.declared.record"
+local group = require "painda.declared.group"
+local array = require("painda.core.json").array
+
+local C = ffi.C
+local type, error, setmetatable, pairs = type, error, setmetatable, pairs
+local take = memory.take
+
+local _M = {
+  map = types.map,
+  list = types.list,
+  text = types.text,
+  quantized = types.quantized,
+}
+
+local Schema = {}
+Schema.__index = Schema
+
+local ROOT = {} -- schema[ROOT] makes views of roots, [FILL] fills them
+local FILL = {}
+local TYPE = {}
+local POINTER = {}
+
+local function compile(bytes)
+  local reason = ffi.new "char[128]"
+  local pointer = C.pp_state_schema_new(bytes, #bytes, reason, 128)
+  if pointer == nil then
+    return nil, ffi.string(reason)
+  end
+  return ffi.gc(pointer, C.pp_state_schema_unref)
+end
+
+local function build(t, bytes, pointer)
+  local self = setmetatable({ bytes = bytes }, Schema)
+  local context = { schema = pointer, count = 0, bind_group = group.bind }
+  self[ROOT], self[FILL] = record.bind_block(t, context)
+  self[TYPE], self[POINTER] = t, pointer
+  return self
+end
+
+-- painda.schema { name = type, … }: a schema. Raises for what is none.
+function _M.schema(fields)
+  local t, problem = types.declare(fields)
+  if not t then
+    error("painda.schema: " .. problem, 2)
+  end
+  local bytes = types.to_bytes(t)
+  local pointer, reason = compile(bytes)
+  if not pointer then
+    error("painda.schema: " .. reason, 2)
+  end
+  return build(t, bytes, pointer)
+end
+
+-- The schema that another program has sent: nil, message, code where the bytes are none.
+function _M.decodeSchema(bytes)
+  if type(bytes) ~= "string" then
+    error(("decodeSchema takes a string of bytes, not a %s"):format(type(bytes)), 2)
+  end
+  local pointer, reason = compile(bytes)
+  if not pointer then
+    return nil, reason, "SCHEMA_ERROR"
+  end
+  return build(types.from_bytes(bytes), bytes, pointer)
+end
+
+local roots = setmetatable({}, { __mode = "k" }) -- root view → its schema
+
+local function root_of(schema, state, what)
+  if roots[state] ~= schema then
+    error(("schema:%s takes a state that this schema has made"):format(what), 3)
+  end
+  return state.__pp_block
+end
+
+-- A state; with the table's values where one is given. It is at version 0, and what it has now is no change.
+function Schema:new(initial)
+  local block = C.pp_state_new(self[POINTER])
+  local state = self[ROOT](block)
+  C.pp_state_unref(block) -- the view holds it now
+  roots[state] = self
+  if initial ~= nil then
+    views.check(self[TYPE], initial, "", 2)
+    self[FILL](state, initial)
+    C.pp_state_begin(block)
+  end
+  return state
+end
+
+-- Gives the whole state the table's values; fields that it does not have get their initial ones.
+function Schema:assign(state, values)
+  root_of(self, state, "assign")
+  views.check(self[TYPE], values, "", 2)
+  self[FILL](state, values)
+end
+
+local binary, json = memory.new_buffer(), memory.new_buffer()
+
+-- What changed since the last time, which is then forgotten: as bytes ("binary", and where nothing is given), as a JSON
+-- delta ("json"), or both. nil where nothing did.
+function Schema:delta(state, form)
+  local root = root_of(self, state, "delta")
+  if form == nil or form == "binary" then
+    return C.pp_state_encode(root, binary, nil) == 1 and take(binary) or nil
+  elseif form == "json" then
+    return C.pp_state_encode(root, nil, json) == 1 and take(json) or nil
+  elseif form ~= "both" then
+    error("schema:delta: the form is \"binary\", \"json\" or \"both\", not " .. types.show(form), 2)
+  elseif C.pp_state_encode(root, binary, json) == 1 then
+    return take(binary), take(json)
+  end
+end
+
+-- The whole state as of the last delta, as bytes.
+function Schema:snapshot(state)
+  C.pp_state_snapshot(root_of(self, state, "snapshot"), binary)
+  return take(binary)
+end
+
+-- The same as JSON.
+function Schema:json(state)
+  C.pp_state_json(root_of(self, state, "json"), 0, json)
+  return take(json)
+end
+
+function Schema:version(state)
+  return root_of(self, state, "version").state.version
+end
+
+-- A number that is the same for the same state as of the last delta, here and in every client.
+function Schema:hash(state)
+  return C.pp_state_hash(root_of(self, state, "hash"))
+end
+
+-- The state becomes again what it was at the last delta.
+function Schema:revert(state)
+  C.pp_state_revert(root_of(self, state, "revert"))
+end
+
+local PROBLEMS = {
+  [1] = { "the bytes are malformed", "DECODE_ERROR" },
+  [2] = { "a delta is missing", "DELTA_GAP" },
+  [3] = { "the state is not the sender's", "STATE_DESYNC" },
+}
+
+local function taken(status)
+  if status == 0 then
+    return true
+  end
+  return nil, PROBLEMS[status][1], PROBLEMS[status][2]
+end
+
+local function check_bytes(bytes, what)
+  if type(bytes) ~= "string" then
+    error(("schema:%s takes a string of bytes, not %s"):format(what, types.show(bytes)), 3)
+  end
+end
+
+-- Takes in a delta: true; or nil, message, code, and but for STATE_DESYNC the state is as it was. What was written to
+-- it here is lost.
+function Schema:apply(state, bytes)
+  local root = root_of(self, state, "apply")
+  check_bytes(bytes, "apply")
+  return taken(C.pp_state_apply(root, bytes, #bytes))
+end
+
+-- Takes in a snapshot, in place of all that was there; as above.
+function Schema:load(state, bytes)
+  local root = root_of(self, state, "load")
+  check_bytes(bytes, "load")
+  return taken(C.pp_state_load(root, bytes, #bytes))
+end
+
+local function plain(t, value)
+  if t.kind == "record" then
+    local out = {}
+    for i = 1, #t.members do
+      local member = t.members[i]
+      out[member.name] = plain(member.type, value[member.name])
+    end
+    return out
+  elseif t.kind == "map" or t.kind == "list" then
+    local out = t.kind == "list" and array {} or {}
+    for key, inner in pairs(value) do
+      out[key] = plain(t.of, inner)
+    end
+    return out
+  end
+  return value
+end
+
+-- The state as it is now, as plain tables.
+function Schema:toTable(state)
+  root_of(self, state, "toTable")
+  return plain(self[TYPE], state)
+end
+
+_M.Schema = Schema
+
+return _M

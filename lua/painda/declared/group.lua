@@ -1,0 +1,224 @@
+-- Views of maps and lists. What they hold is found in a table first, and in memory where it is not there: the memory
+-- alone decides what is an item, and one that has been removed says so in its flags.
+
+local ffi = require "ffi"
+local views = require "painda.declared.views"
+local check = require "painda.declared.check"
+local record = require "painda.declared.record"
+
+local C = ffi.C
+local type, pairs, tostring, floor = type, pairs, tostring, math.floor
+
+local _M = {}
+
+local GONE = 2 -- flags below are of an item (runtime/state/state.h)
+local MEMBERS = "struct pp_state_group *__pp_at; struct pp_state_block *__pp_block"
+
+-- The parts that maps and lists share: numbers, entries (slot → what was met), new(metatable) → make(parent).
+local function group(field, what, inside)
+  local numbers = views.numbering()
+  local entries = numbers.array()
+  local function new(metatable)
+    metatable.__len = function(self)
+      return self.__pp_at.count
+    end
+    metatable.__tostring = function(self)
+      return what .. " " .. views.path(self.__pp_block, inside)
+    end
+    local ct = views.new_type(MEMBERS, metatable)
+    return function(parent)
+      local at = C.pp_state_group_of(parent, field.offset)
+      local view = ct()
+      view.__pp_at = at
+      view.__pp_block = ffi.cast("struct pp_state_block *", parent)
+      view.__pp_slot = numbers.take()
+      entries[view.__pp_slot] = {}
+      return views.hold(view, view.__pp_block, numbers)
+    end
+  end
+  return entries, new
+end
+
+local function full(self, t, inside, level)
+  local reason = self.__pp_at.count >= t.max and ("holds at most %d items"):format(t.max) or "the state is full"
+  views.raise(views.path(self.__pp_block, inside), reason, level + 1)
+end
+
+local function bind_map(t, field, inside, context)
+  local entries, new = group(field, "map", inside)
+  local make_item, fill_item, read_item = record.bind_block(t.of, context)
+
+  local function item_at(self, key, block)
+    local view = make_item(block)
+    entries[self.__pp_slot][key] = view
+    return view
+  end
+  local function bad_key(self, key, level)
+    views.raise(views.path(self.__pp_block, inside), check.key_problem(key) or "a bad key", level + 1)
+  end
+  local function find(self, key)
+    local block = C.pp_state_find(self.__pp_at, key, #key)
+    return block ~= nil and block or nil
+  end
+  local function met_first(self, key)
+    if type(key) ~= "string" then
+      bad_key(self, key, 2)
+    end
+    local block = find(self, key)
+    if block then
+      local view = item_at(self, key, block)
+      return read_item and read_item(view) or not read_item and view or nil
+    end
+  end
+
+  local function remove(self, key)
+    local block = find(self, key)
+    if block then
+      C.pp_state_remove(block)
+    end
+    entries[self.__pp_slot][key] = nil
+  end
+  local function put(self, key, value)
+    local block = C.pp_state_add(self.__pp_at, key, #key)
+    if block == nil then
+      full(self, t, inside, 3)
+    end
+    local view = entries[self.__pp_slot][key]
+    if not view or view.__pp_block ~= block then
+      view = item_at(self, key, block)
+    end
+    fill_item(view, value)
+  end
+
+  local metatable = {}
+  if read_item then
+    function metatable.__index(self, key)
+      local view = entries[self.__pp_slot][key]
+      if view and view.__pp_block.flags < GONE then
+        return read_item(view)
+      end
+      return met_first(self, key)
+    end
+  else
+    function metatable.__index(self, key)
+      local view = entries[self.__pp_slot][key]
+      if view and view.__pp_block.flags < GONE then
+        return view
+      end
+      return met_first(self, key)
+    end
+  end
+  function metatable.__newindex(self, key, value)
+    if check.key_problem(key) then
+      bad_key(self, key, 2)
+    elseif value == nil then
+      return remove(self, key)
+    end
+    local where, reason = check.problem(t.of, value, "")
+    if where then
+      local path = views.join(views.path(self.__pp_block, inside), key)
+      views.raise(where == "" and path or views.join(path, where), reason, 2)
+    end
+    put(self, key, value)
+  end
+  function metatable.__pairs(self)
+    local id, at = -1, self.__pp_at
+    return function()
+      repeat
+        id = id + 1
+        if id >= at.size then
+          return nil
+        end
+        local block = at.items[id]
+      until block ~= nil and block.flags < GONE
+      local name = at.items[id].key
+      local key = ffi.string(name.bytes, name.len)
+      return key, self[key]
+    end
+  end
+
+  local function fill(self, value)
+    for key in metatable.__pairs(self) do
+      if value[key] == nil then
+        remove(self, key)
+      end
+    end
+    for key, inner in pairs(value) do
+      put(self, key, inner)
+    end
+  end
+  return new(metatable), fill
+end
+
+local function bind_list(t, field, inside, context)
+  local entries, new = group(field, "list", inside)
+  local make_item, fill_item, read_item = record.bind_block(t.of, context)
+
+  local function item(self, i)
+    local block = self.__pp_at.items[i - 1]
+    local view = entries[self.__pp_slot][i]
+    if not view or view.__pp_block ~= block then
+      view = make_item(block)
+      entries[self.__pp_slot][i] = view
+    end
+    return view
+  end
+  local function index(self, i)
+    if type(i) ~= "number" or i < 1 or i > self.__pp_at.count or floor(i) ~= i then
+      return nil
+    end
+    local view = item(self, i)
+    if read_item then
+      return read_item(view)
+    end
+    return view
+  end
+  local function resize(self, count)
+    if C.pp_state_resize(self.__pp_at, count) == 0 then
+      full(self, t, inside, 3)
+    end
+  end
+  local function iterate(self)
+    local i = 0
+    return function()
+      i = i + 1
+      if i <= self.__pp_at.count then
+        return i, index(self, i)
+      end
+    end
+  end
+
+  local metatable = { __index = index, __pairs = iterate, __ipairs = iterate }
+  function metatable.__newindex(self, i, value)
+    local count = self.__pp_at.count
+    if value == nil and i == count and count > 0 then
+      return resize(self, count - 1)
+    elseif type(i) ~= "number" or floor(i) ~= i or i < 1 or i > count + 1 or value == nil then
+      views.raise(views.path(self.__pp_block, inside), ("it has %d items: write to 1 to %d, or remove the last")
+        :format(count, count + 1), 2)
+    end
+    local where, reason = check.problem(t.of, value, "")
+    if where then
+      local path = views.join(views.path(self.__pp_block, inside), tostring(i))
+      views.raise(where == "" and path or views.join(path, where), reason, 2)
+    elseif i > count then
+      resize(self, i)
+    end
+    fill_item(item(self, i), value)
+  end
+
+  local function fill(self, value)
+    resize(self, #value)
+    for i = 1, #value do
+      fill_item(item(self, i), value[i])
+    end
+  end
+  return new(metatable), fill
+end
+
+-- The views of a map or list: make(parent's pointer) → view, fill(view, value).
+function _M.bind(t, field, inside, context)
+  return (t.kind == "map" and bind_map or bind_list)(t, field, inside, context)
+end
+
+return _M

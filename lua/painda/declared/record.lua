@@ -1,0 +1,207 @@
+-- Views of records. In compiled code the key of a read or write is a constant, so that of the chain of comparisons
+-- below nothing is left but one load, or one store and the check of what is stored.
+
+local ffi = require "ffi"
+local views = require "painda.declared.views"
+local check = require "painda.declared.check"
+local types = require "painda.declared.types"
+local memory = require "painda.declared.memory"
+
+local type, ipairs, loadstring, assert = type, ipairs, loadstring, assert
+local concat, floor, min, max = table.concat, math.floor, math.min, math.max
+
+local _M = {}
+
+local function text(pointer)
+  return pointer ~= nil and ffi.string(pointer.bytes, pointer.len) or ""
+end
+
+local AT = "self.__pp_at.__pp_"
+
+local function read_code(field)
+  local at = AT .. field.n
+  if field.type.kind == "bool" then
+    return at .. " ~= 0"
+  end
+  return field.type.kind == "string" and ("text(%s)"):format(at) or at
+end
+
+local function write_code(field)
+  local t, at = field.type, AT .. field.n
+  if t.kind == "bool" then
+    return ('if type(value) == "boolean" then %s = value and 1 or 0 return end'):format(at)
+  elseif t.kind == "string" then
+    return ([[if type(value) == "string" and #value <= %d and set_text(self.__pp_at, %d, value, #value) == 1 then
+      return
+    end]]):format(t.max, field.offset)
+  end
+  local range = types.RANGES[t.kind] or { t.min, t.max }
+  local whole = types.RANGES[t.kind] and not types.IS_FLOAT[t.kind] and " and floor(value) == value" or ""
+  return ('if type(value) == "number" and value >= %.17g and value <= %.17g%s then %s = value return end')
+    :format(range[1], range[2], whole, at)
+end
+
+local CODE = [[
+local type, floor, text, set_text, subs, assign, unknown, refuse = ...
+return function(self, key)
+  %s
+  end
+  return unknown(self, key)
+end, function(self, key, value)
+  %s
+  end
+  refuse(self, key, value)
+end]]
+
+-- read(self, key) and write(self, key, value).
+local function accessors(members, fields, first, subs, assign, unknown, refuse)
+  local read, write = {}, {}
+  for i, member in ipairs(members) do
+    local condition = ("%s key == %q then "):format(i == 1 and "if" or "elseif", member.name)
+    if subs[i] then
+      read[i] = ("%s return subs[%d](self)"):format(condition, i)
+      write[i] = ("%s return assign[%d](subs[%d](self), value)"):format(condition, i, i)
+    else
+      local field = fields[first + member.first + 1]
+      read[i] = ("%s return %s"):format(condition, read_code(field))
+      write[i] = condition .. write_code(field)
+    end
+  end
+  local code = CODE:format(concat(read, "\n  "), concat(write, "\n  "))
+  return assert(loadstring(code, "=state"))(type, floor, text, ffi.C.pp_state_set_text, subs, assign, unknown, refuse)
+end
+
+local INITIAL = { bool = false, string = "" }
+
+local function initial_of(t)
+  if t.kind == "quantized" then
+    return min(max(0, t.min), t.max)
+  elseif types.RANGES[t.kind] then
+    return 0
+  end
+  local value = INITIAL[t.kind]
+  return value == nil and {} or value
+end
+
+-- fill(view, table): sets every member, to its initial value where the table has none. The table has been checked.
+local function filler(members, subs, fills)
+  return function(view, value)
+    for i, member in ipairs(members) do
+      local inner = value[member.name]
+      if inner == nil then
+        inner = initial_of(member.type)
+      end
+      if subs[i] then
+        fills[i](subs[i](view), inner)
+      else
+        view[member.name] = inner
+      end
+    end
+  end
+end
+
+local function iterator(members)
+  return function(view)
+    local i = 0
+    return function()
+      i = i + 1
+      local member = members[i]
+      if member then
+        return member.name, view[member.name]
+      end
+    end
+  end
+end
+
+-- The views of `t`, whose fields are those of a block from `first` on, under the path `inside`. Returned:
+-- make(pointer) → view, fill(view, value), read(view, key), write(view, key, value), and the inner views' two.
+local function bind(t, members, block, first, inside, context)
+  local numbers = views.numbering()
+  local subs, assign, fills = {}, {}, {}
+
+  local function member_of(key)
+    for _, member in ipairs(members) do
+      if member.name == key then
+        return member
+      end
+    end
+  end
+  local function unknown(self, key)
+    views.raise(views.path(self.__pp_block, inside), check.unknown_field(t, key), 2)
+  end
+  local function refuse(self, key, value)
+    local path, member = views.path(self.__pp_block, inside), member_of(key)
+    if not member then
+      views.raise(path, check.unknown_field(t, key), 3)
+    end
+    views.check(member.type, value, key == "" and path or views.join(path, key), 3)
+  end
+
+  for i, member in ipairs(members) do
+    local kind, make = member.type.kind, nil
+    local below = member.name == "" and inside or views.join(inside, member.name)
+    local at = first + member.first
+    if kind == "record" then
+      make, fills[i] = bind(member.type, member.type.members, block, at, below, context)
+    elseif kind == "map" or kind == "list" then
+      make, fills[i] = context.bind_group(member.type, block.fields[at + 1], below, context)
+    end
+    if make then
+      local cache = numbers.array()
+      subs[i] = function(self)
+        local view = cache[self.__pp_slot]
+        if not view then
+          view = make(self.__pp_at)
+          cache[self.__pp_slot] = view
+        end
+        return view
+      end
+      assign[i] = function(view, value)
+        views.check(member.type, value, views.path(view.__pp_block, below), 2)
+        fills[i](view, value)
+      end
+    end
+  end
+
+  local read, write = accessors(members, block.fields, first, subs, assign, unknown, refuse)
+  local ct = views.new_type("union { $ __pp_at; struct pp_state_block *__pp_block; }", {
+    __index = read,
+    __newindex = write,
+    __pairs = iterator(members),
+    __tostring = function(self)
+      return "record " .. views.path(self.__pp_block, inside)
+    end,
+  }, block.pointer)
+
+  local function make(pointer)
+    local view = ct()
+    view.__pp_at = pointer
+    view.__pp_slot = numbers.take()
+    return views.hold(view, view.__pp_block, numbers)
+  end
+  return make, filler(members, subs, fills), read, write, subs, fills
+end
+
+-- Views of the blocks of a record, or of what else a map or list is made of: make(block) → view, fill(view, value),
+-- read(view) → what the application gets for it; nil where that is the view.
+function _M.bind_block(t, context)
+  local number = context.count
+  context.count = number + 1
+  local block = {}
+  block.fields, block.pointer = memory.lay_out(context.schema, number, t)
+  local pointer = block.pointer
+  if t.kind == "record" then
+    local make, fill = bind(t, t.members, block, 0, "", context)
+    return function(at) return make(ffi.cast(pointer, at)) end, fill
+  end
+  local make, _, read, write, subs, fills = bind(t, { { name = "", type = t, first = 0 } }, block, 0, "", context)
+  local function fill(view, value)
+    if subs[1] then
+      return fills[1](subs[1](view), value)
+    end
+    write(view, "", value)
+  end
+  return function(at) return make(ffi.cast(pointer, at)) end, fill, function(view) return read(view, "") end
+end
+
+return _M

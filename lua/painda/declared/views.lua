@@ -1,0 +1,100 @@
+-- What the views of states have in common: records, maps and lists as Lua meets them, which are small C objects that
+-- hold a pointer to the memory. They are made when first met, and kept as long as what they show is in the state.
+--
+-- A view counts as one reference to its block (runtime/state/state.h), so memory that Lua can reach is not freed. The
+-- names of their members begin so that no field and no key can be the same.
+
+local ffi = require "ffi"
+local memory = require "painda.declared.memory"
+local check = require "painda.declared.check"
+
+local type, ipairs, error, tonumber = type, ipairs, error, tonumber
+local unref = ffi.C.pp_state_unref
+
+local _M = {}
+
+local view_types = {} -- number of a C type → true
+
+function check.is_view(value)
+  return type(value) == "cdata" and view_types[tonumber(ffi.typeof(value))] == true
+end
+
+-- The C type of views that have `members`, which begin with a pointer __pp_at, and what their metatable is.
+function _M.new_type(members, metatable, ...)
+  local ct = memory.new_type("struct { " .. members .. "; uint32_t __pp_slot; }", ...)
+  metatable.__eq = function(a, b)
+    return ffi.istype(ct, a) and ffi.istype(ct, b) and a.__pp_at == b.__pp_at
+  end
+  view_types[tonumber(ct)] = true
+  return ffi.metatype(ct, metatable)
+end
+
+-- Views of one type have numbers, by which arrays hold what hangs on them. Those of views that are gone are given
+-- again.
+function _M.numbering()
+  local free, arrays, last = {}, {}, 0
+  local numbers = {}
+
+  function numbers.array()
+    local array = {}
+    arrays[#arrays + 1] = array
+    return array
+  end
+
+  function numbers.take()
+    local count = #free
+    if count > 0 then
+      local slot = free[count]
+      free[count] = nil
+      return slot
+    end
+    last = last + 1
+    for _, array in ipairs(arrays) do
+      array[last] = false
+    end
+    return last
+  end
+
+  function numbers.give_back(slot)
+    for _, array in ipairs(arrays) do
+      array[slot] = false
+    end
+    free[#free + 1] = slot
+  end
+
+  return numbers
+end
+
+-- Counts the view, which was just made, as a reference to the block until it is collected.
+function _M.hold(view, block, numbers)
+  block.refs = block.refs + 1
+  return ffi.gc(view, function(gone)
+    numbers.give_back(gone.__pp_slot)
+    unref(gone.__pp_block)
+  end)
+end
+
+function _M.join(path, name)
+  return path == "" and name or path .. "." .. name
+end
+
+-- Where something stands that is `inside` a block.
+function _M.path(block, inside)
+  local path = memory.path(block)
+  return inside == "" and path or _M.join(path, inside)
+end
+
+-- Raises, at the line that is `level` calls up.
+function _M.raise(path, reason, level)
+  error((path == "" and "the state" or path) .. ": " .. reason, level + 1)
+end
+
+-- Raises where the value does not fit.
+function _M.check(t, value, path, level)
+  local where, reason = check.problem(t, value, path)
+  if where then
+    _M.raise(where, reason, level + 1)
+  end
+end
+
+return _M

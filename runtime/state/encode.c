@@ -1,0 +1,215 @@
+/* Deltas and snapshots out. A snapshot is the delta from a state of initial values to the last commit. */
+#include "state/bits.h"
+#include "state/delta.h"
+#include "state/value.h"
+
+struct writer {
+    struct pp_bit_writer bits;
+    bool whole; /* a snapshot */
+};
+
+struct prefix {
+    uint64_t mask; /* of the block before in the same group */
+    bool any;      /* there was one */
+};
+
+static void put_block(struct writer *w, struct pp_state_block *block, struct prefix *prefix);
+
+static void put_value(struct writer *w, const struct pp_state_field *field, uint64_t before, uint64_t after)
+{
+    if (field->kind == PP_STATE_BOOL)
+        return; /* it is the other one */
+    if (field->bits <= 8) {
+        pp_bits_put(&w->bits, after, field->bits);
+        return;
+    }
+    uint64_t difference = pp_state_difference(field, before, after);
+    unsigned size = 0;
+    while (size < 3 && difference >> pp_state_class_bits(field, size) != 0)
+        size++;
+    pp_bits_put(&w->bits, size, 2);
+    pp_bits_put_wide(&w->bits, difference, pp_state_class_bits(field, size));
+}
+
+static void put_bytes(struct writer *w, const char *bytes, uint32_t len)
+{
+    pp_bits_put_golomb(&w->bits, len, 4);
+    for (uint32_t i = 0; i < len; i++)
+        pp_bits_put(&w->bits, (unsigned char)bytes[i], 8);
+}
+
+static void put_text(struct writer *w, const unsigned char *at)
+{
+    struct pp_state_text *text;
+    memcpy(&text, at, sizeof(text));
+    put_bytes(w, text ? text->bytes : NULL, text ? text->len : 0);
+}
+
+/* The ids of what was sent: in `ids`, which has room for them. */
+static uint32_t list_sent(const struct pp_state_group *group, uint32_t *ids)
+{
+    uint32_t count = 0;
+    for (uint32_t id = 0; id < group->size; id++)
+        if (group->items[id] && group->items[id]->flags & PP_STATE_SENT)
+            ids[count++] = id;
+    return count;
+}
+
+static uint32_t put_count(struct writer *w, uint32_t count, uint32_t size)
+{
+    pp_bits_put_golomb(&w->bits, count, 0);
+    uint32_t order = count > 0 ? pp_state_id_order(size, count) : 0;
+    if (count > 0)
+        pp_bits_put(&w->bits, order, 3);
+    return order;
+}
+
+static void put_removed(struct writer *w, const struct pp_state_group *group)
+{
+    uint32_t count = w->whole ? 0 : group->gone_count, order = put_count(w, count, group->size), next = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        pp_bits_put_golomb(&w->bits, group->gone[i] - next, order);
+        next = group->gone[i] + 1;
+    }
+}
+
+static void put_items(struct writer *w, const struct pp_state_group *group, const uint32_t *ids, uint32_t count)
+{
+    uint32_t order = put_count(w, count, group->size), next = 0;
+    struct prefix prefix = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        struct pp_state_block *block = group->items[ids[i]];
+        pp_bits_put_golomb(&w->bits, ids[i] - next, order);
+        if (block->key && (w->whole || !(block->flags & PP_STATE_SENT)))
+            put_bytes(w, block->key->bytes, block->key->len);
+        put_block(w, block, &prefix);
+        next = ids[i] + 1;
+    }
+}
+
+/* The scan's results of a snapshot's groups are gone after this. */
+static void put_group(struct writer *w, struct pp_state_group *group)
+{
+    if (w->whole)
+        group->changed_count = list_sent(group, group->changed);
+    uint32_t length = w->whole ? group->changed_count : group->count;
+    if (group->field->kind == PP_STATE_LIST) {
+        bool resized = w->whole || group->count != group->sent;
+        pp_bits_put(&w->bits, resized, 1);
+        if (resized)
+            pp_bits_put_golomb(&w->bits, length, 4);
+    } else {
+        put_removed(w, group);
+    }
+    put_items(w, group, group->changed, group->changed_count);
+}
+
+static uint64_t whole_mask(struct pp_state_block *block)
+{
+    const struct pp_state_record *record = block->record;
+    const unsigned char *base = pp_state_base(block);
+    uint64_t mask = 0;
+    for (uint32_t i = 0; i < record->count; i++) {
+        const struct pp_state_field *field = &record->fields[i];
+        bool differs;
+        if (pp_state_is_group(field))
+            differs = pp_state_group_at(block, field->offset)->sent > 0;
+        else if (field->kind == PP_STATE_TEXT)
+            differs = memcmp(base + field->offset, record->initial + field->offset, sizeof(void *)) != 0;
+        else
+            differs = pp_state_value_get(field, base) != pp_state_value_get(field, record->initial);
+        mask |= (uint64_t)differs << i;
+    }
+    return mask;
+}
+
+static void put_fields(struct writer *w, struct pp_state_block *block, uint64_t mask)
+{
+    const struct pp_state_record *record = block->record;
+    const unsigned char *base = pp_state_base(block);
+    const unsigned char *before = w->whole ? record->initial : base, *after = w->whole ? base : block->values;
+    for (; mask != 0; mask &= mask - 1) {
+        const struct pp_state_field *field = &record->fields[__builtin_ctzll(mask)];
+        if (pp_state_is_group(field))
+            put_group(w, pp_state_group_at(block, field->offset));
+        else if (field->kind == PP_STATE_TEXT)
+            put_text(w, after + field->offset);
+        else
+            put_value(w, field, pp_state_value_get(field, before), pp_state_value_get(field, after));
+    }
+}
+
+/* A mask has the first field as its most significant bit. */
+static uint64_t in_order(uint64_t mask, uint32_t count)
+{
+    uint64_t turned = 0;
+    for (uint32_t i = 0; i < count; i++)
+        turned = turned << 1 | (mask >> i & 1);
+    return turned;
+}
+
+static void put_block(struct writer *w, struct pp_state_block *block, struct prefix *prefix)
+{
+    uint64_t mask = w->whole ? whole_mask(block) : block->mask;
+    bool same = prefix->any && prefix->mask == mask;
+    if (prefix->any)
+        pp_bits_put(&w->bits, same, 1);
+    if (!same)
+        pp_bits_put_wide(&w->bits, in_order(mask, block->record->count), block->record->count);
+    *prefix = (struct prefix){mask, true};
+    put_fields(w, block, mask);
+}
+
+static void put_body(struct pp_state_block *root, struct pp_buf *out, bool whole)
+{
+    struct writer w = {{.out = out}, whole};
+    put_block(&w, root, &(struct prefix){0});
+    pp_bits_finish(&w.bits);
+}
+
+static void put_u32(struct pp_buf *out, uint32_t value)
+{
+    value = __builtin_bswap32(value);
+    pp_buf_append(out, &value, 4);
+}
+
+/* FNV-1a of the snapshot's body. */
+uint32_t pp_state_hash(struct pp_state_block *root)
+{
+    struct pp_buf *body = &root->state->scratch;
+    pp_buf_clear(body);
+    put_body(root, body, true);
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < body->len; i++)
+        hash = (hash ^ (unsigned char)body->data[i]) * 16777619U;
+    return hash;
+}
+
+void pp_state_snapshot(struct pp_state_block *root, struct pp_buf *out)
+{
+    put_u32(out, root->state->version);
+    put_body(root, out, true);
+}
+
+/* The hash is of what stands in front of it in memory only after the commit: its place is kept. */
+int pp_state_encode(struct pp_state_block *root, struct pp_buf *out, struct pp_buf *json)
+{
+    if (!pp_state_scan(root))
+        return 0;
+    uint32_t version = ++root->state->version;
+    size_t hash_at = out ? out->len + 1 : 0;
+    if (out) {
+        pp_buf_append_char(out, (char)(unsigned char)version);
+        if (version % PP_STATE_HASH_EVERY == 0)
+            put_u32(out, 0);
+        put_body(root, out, false);
+    }
+    if (json)
+        pp_state_json_delta(root, json);
+    pp_state_commit(root);
+    if (out && version % PP_STATE_HASH_EVERY == 0) {
+        uint32_t hash = __builtin_bswap32(pp_state_hash(root));
+        memcpy(out->data + hash_at, &hash, 4);
+    }
+    return 1;
+}

@@ -1,0 +1,218 @@
+/* A state as JSON, and its changes as a JSON delta: for those who do not take packed bits. Field names and keys never
+ * look like the sentinels of deltas (pp_state_name_is_good), so nothing has to be escaped. */
+#include "state/delta.h"
+#include "state/value.h"
+#include "value/json_writer.h"
+
+struct view {
+    struct pp_buf *out;
+    bool now; /* the values as they are, else as they were at the last commit */
+};
+
+static void write_record(struct view *v, struct pp_state_block *block);
+static void write_changes(struct pp_buf *out, struct pp_state_block *block);
+
+static double signed_value(const struct pp_state_field *field, uint64_t value)
+{
+    bool is_signed = field->kind == PP_STATE_INT8 || field->kind == PP_STATE_INT16 || field->kind == PP_STATE_INT32;
+    unsigned unused = 64 - field->bits;
+    return is_signed ? (double)((int64_t)(value << unused) >> unused) : (double)value;
+}
+
+static void write_number(struct pp_buf *out, const struct pp_state_field *field, uint64_t value)
+{
+    double real;
+    float single;
+    switch (field->kind) {
+    case PP_STATE_BOOL:
+        pp_buf_append_string(out, value ? "true" : "false");
+        return;
+    case PP_STATE_FLOAT32:
+        memcpy(&single, &(uint32_t){(uint32_t)value}, 4);
+        out->len += pp_json_float_write(single, pp_buf_reserve(out, PP_JSON_NUMBER_MAX));
+        return;
+    case PP_STATE_FLOAT64:
+        memcpy(&real, &value, 8);
+        break;
+    case PP_STATE_QUANTIZED: /* no more digits than the steps have */
+        real = round(pp_state_from_steps(field, value) * field->decimals) / field->decimals;
+        break;
+    default:
+        real = signed_value(field, value);
+    }
+    pp_json_write_number(out, real);
+}
+
+static void write_key(struct pp_buf *out, const char *key, size_t len)
+{
+    char last = out->len > 0 ? out->data[out->len - 1] : '{';
+    if (last != '{' && last != '[')
+        pp_buf_append_char(out, ',');
+    pp_json_write_string(out, key, len);
+    pp_buf_append_char(out, ':');
+}
+
+static void write_group(struct view *v, const struct pp_state_group *group)
+{
+    bool is_map = group->field->kind == PP_STATE_MAP;
+    pp_buf_append_char(v->out, is_map ? '{' : '[');
+    for (uint32_t id = 0, first = 1; id < group->size; id++) {
+        struct pp_state_block *block = group->items[id];
+        if (block == NULL || !(v->now ? !(block->flags & PP_STATE_GONE) : block->flags & PP_STATE_SENT))
+            continue;
+        if (is_map)
+            write_key(v->out, block->key->bytes, block->key->len);
+        else if (!first)
+            pp_buf_append_char(v->out, ',');
+        first = 0;
+        write_record(v, block);
+    }
+    pp_buf_append_char(v->out, is_map ? '}' : ']');
+}
+
+static void write_value(struct view *v, struct pp_state_block *block, const struct pp_state_field *field)
+{
+    const unsigned char *values = v->now ? block->values : pp_state_base(block);
+    struct pp_state_text *text = NULL;
+    if (pp_state_is_group(field)) {
+        write_group(v, pp_state_group_at(block, field->offset));
+    } else if (field->kind == PP_STATE_TEXT) {
+        memcpy(&text, values + field->offset, sizeof(text));
+        pp_json_write_string(v->out, text ? text->bytes : "", text ? text->len : 0);
+    } else {
+        write_number(v->out, field, pp_state_value_get(field, values));
+    }
+}
+
+static void write_member(struct view *v, struct pp_state_block *block, const struct pp_state_member *member)
+{
+    if (member->member_count == 0) {
+        write_value(v, block, &block->record->fields[member->first]);
+        return;
+    }
+    pp_buf_append_char(v->out, '{');
+    for (unsigned i = 0; i < member->member_count; i++) {
+        write_key(v->out, member->members[i].name, member->members[i].name_len);
+        write_member(v, block, &member->members[i]);
+    }
+    pp_buf_append_char(v->out, '}');
+}
+
+static void write_record(struct view *v, struct pp_state_block *block)
+{
+    write_member(v, block, &block->record->names);
+}
+
+void pp_state_json(struct pp_state_block *root, int now, struct pp_buf *out)
+{
+    write_record(&(struct view){out, now != 0}, root);
+}
+
+/* --- changes --- */
+
+static void write_map_changes(struct pp_buf *out, const struct pp_state_group *group)
+{
+    pp_buf_append_char(out, '{');
+    for (uint32_t i = 0; i < group->gone_count; i++) {
+        const struct pp_state_text *key = group->items[group->gone[i]]->key;
+        write_key(out, key->bytes, key->len);
+        pp_buf_append_string(out, "{\"__pp_deleted\":true}");
+    }
+    for (uint32_t i = 0; i < group->changed_count; i++) {
+        struct pp_state_block *block = group->items[group->changed[i]];
+        write_key(out, block->key->bytes, block->key->len);
+        if (block->flags & PP_STATE_SENT)
+            write_changes(out, block);
+        else
+            write_record(&(struct view){out, true}, block);
+    }
+    pp_buf_append_char(out, '}');
+}
+
+/* {op:"patch"} of what was there and changed. */
+static void write_patch(struct pp_buf *out, const struct pp_state_group *group)
+{
+    pp_buf_append_string(out, "{\"op\":\"patch\",\"items\":{");
+    for (uint32_t i = 0; i < group->changed_count; i++) {
+        struct pp_state_block *block = group->items[group->changed[i]];
+        char index[PP_JSON_NUMBER_MAX];
+        if (!(block->flags & PP_STATE_SENT))
+            break;
+        write_key(out, index, pp_json_integer_write(block->id, index));
+        write_changes(out, block);
+    }
+    pp_buf_append_string(out, "}}");
+}
+
+/* {op:"splice"} at the end, where alone a list grows and shrinks. */
+static void write_splice(struct pp_buf *out, const struct pp_state_group *group)
+{
+    uint32_t kept = group->count < group->sent ? group->count : group->sent;
+    pp_buf_append_string(out, "{\"op\":\"splice\",\"index\":");
+    pp_json_write_integer(out, kept);
+    pp_buf_append_string(out, ",\"deleteCount\":");
+    pp_json_write_integer(out, group->sent - kept);
+    pp_buf_append_string(out, ",\"items\":[");
+    for (uint32_t id = kept; id < group->count; id++) {
+        if (id > kept)
+            pp_buf_append_char(out, ',');
+        write_record(&(struct view){out, true}, group->items[id]);
+    }
+    pp_buf_append_string(out, "]}");
+}
+
+static void write_list_changes(struct pp_buf *out, const struct pp_state_group *group)
+{
+    uint32_t patched = 0;
+    while (patched < group->changed_count && group->items[group->changed[patched]]->flags & PP_STATE_SENT)
+        patched++;
+    if (2 * patched > group->count || group->sent == 0 || group->count == 0) {
+        write_group(&(struct view){out, true}, group);
+        return;
+    }
+    pp_buf_append_string(out, "{\"__pp_array_ops\":[");
+    if (patched > 0)
+        write_patch(out, group);
+    if (patched > 0 && group->count != group->sent)
+        pp_buf_append_char(out, ',');
+    if (group->count != group->sent)
+        write_splice(out, group);
+    pp_buf_append_string(out, "]}");
+}
+
+static void write_member_changes(struct pp_buf *out, struct pp_state_block *block, const struct pp_state_member *member)
+{
+    const struct pp_state_field *field = &block->record->fields[member->first];
+    if (member->member_count == 0 && field->kind == PP_STATE_MAP) {
+        write_map_changes(out, pp_state_group_at(block, field->offset));
+        return;
+    }
+    if (member->member_count == 0 && field->kind == PP_STATE_LIST) {
+        write_list_changes(out, pp_state_group_at(block, field->offset));
+        return;
+    }
+    if (member->member_count == 0) {
+        write_value(&(struct view){out, true}, block, field);
+        return;
+    }
+    pp_buf_append_char(out, '{');
+    for (unsigned i = 0; i < member->member_count; i++) {
+        const struct pp_state_member *inner = &member->members[i];
+        uint64_t fields = (inner->count == 64 ? UINT64_MAX : (UINT64_C(1) << inner->count) - 1) << inner->first;
+        if ((block->mask & fields) == 0)
+            continue;
+        write_key(out, inner->name, inner->name_len);
+        write_member_changes(out, block, inner);
+    }
+    pp_buf_append_char(out, '}');
+}
+
+static void write_changes(struct pp_buf *out, struct pp_state_block *block)
+{
+    write_member_changes(out, block, &block->record->names);
+}
+
+void pp_state_json_delta(struct pp_state_block *root, struct pp_buf *out)
+{
+    write_changes(out, root);
+}

@@ -1,0 +1,404 @@
+/* Blocks and groups: making, finding, removing. What was sent is kept, marked GONE, until the commit. */
+#include "state/state.h"
+
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "value/json_writer.h"
+
+#include <stdlib.h>
+
+static struct pp_state *state_of(const struct pp_state_block *block)
+{
+    while (block->owner)
+        block = block->owner->parent;
+    return block->state;
+}
+
+/* --- texts --- */
+
+static void release_text(struct pp_state_text *text)
+{
+    if (text && --text->refs == 0)
+        free(text);
+}
+
+static struct pp_state_text *new_text(const char *bytes, size_t len)
+{
+    if (len == 0)
+        return NULL;
+    struct pp_state_text *text = pp_malloc(sizeof(*text) + len);
+    text->refs = 1;
+    text->len = (uint32_t)len;
+    memcpy(text->bytes, bytes, len);
+    return text;
+}
+
+static bool is_text(const struct pp_state_text *text, const char *bytes, size_t len)
+{
+    return text ? text->len == len && memcmp(text->bytes, bytes, len) == 0 : len == 0;
+}
+
+static struct pp_state_text **text_at(unsigned char *values, uint32_t offset)
+{
+    return (struct pp_state_text **)(void *)(values + offset);
+}
+
+/* Equal texts at the same place of `values` and of the last commit are the same text, so that comparing the pointers
+ * is enough. */
+int pp_state_set_text(struct pp_state_block *block, uint32_t offset, const char *bytes, size_t len)
+{
+    if (!pp_utf8_valid(bytes, len))
+        return 0;
+    struct pp_state_text **now = text_at(block->values, offset), *sent = *text_at(pp_state_base(block), offset);
+    if (is_text(*now, bytes, len))
+        return 1;
+    release_text(*now);
+    *now = is_text(sent, bytes, len) ? sent : new_text(bytes, len);
+    if (*now && *now == sent)
+        sent->refs++;
+    return 1;
+}
+
+/* `to` becomes what `from` is. */
+static void copy_values(const struct pp_state_record *record, unsigned char *to, const unsigned char *from)
+{
+    for (uint32_t i = 0, left = record->texts; left > 0; i++) {
+        if (record->fields[i].kind != PP_STATE_TEXT)
+            continue;
+        struct pp_state_text *text;
+        memcpy(&text, from + record->fields[i].offset, sizeof(text));
+        if (text)
+            text->refs++;
+        release_text(*text_at(to, record->fields[i].offset));
+        left--;
+    }
+    memcpy(to, from, record->size);
+}
+
+/* --- blocks --- */
+
+static void add_group(struct pp_state_block *block, uint32_t index)
+{
+    struct pp_state_group *group = pp_calloc(1, sizeof(*group));
+    group->parent = block;
+    group->index = index;
+    group->field = &block->record->fields[index];
+    ((struct pp_state_group **)(void *)(block->values + 2 * (size_t)block->record->size))[group->field->offset] = group;
+}
+
+static struct pp_state_block *new_block(struct pp_state_record *record)
+{
+    size_t values = 2 * (size_t)record->size;
+    struct pp_state_block *block = pp_malloc(sizeof(*block) + values + record->groups * sizeof(void *));
+    *block = (struct pp_state_block){.refs = 1, .record = record};
+    memcpy(block->values, record->initial, record->size);
+    memcpy(block->values + record->size, record->initial, record->size);
+    for (uint32_t i = 0, left = record->groups; left > 0; i++)
+        if (pp_state_is_group(&record->fields[i])) {
+            add_group(block, i);
+            left--;
+        }
+    pp_state_schema_ref(record->schema);
+    return block;
+}
+
+void *pp_state_group_of(struct pp_state_block *block, uint32_t place)
+{
+    return pp_state_group_at(block, place);
+}
+
+struct pp_state_block *pp_state_new(struct pp_state_schema *schema)
+{
+    struct pp_state_block *root = new_block(schema->root);
+    root->state = pp_calloc(1, sizeof(*root->state));
+    root->state->root = root;
+    root->flags = PP_STATE_SENT;
+    return root;
+}
+
+/* The block is in no group any more. */
+static void detach(struct pp_state_block *block)
+{
+    block->owner = NULL;
+    pp_state_unref(block);
+}
+
+static void delete_group(struct pp_state_group *group)
+{
+    pp_map_destroy(&group->keys);
+    for (uint32_t id = 0; id < group->size; id++)
+        if (group->items[id])
+            detach(group->items[id]);
+    free(group->items);
+    free(group->changed);
+    free(group->gone);
+    free(group);
+}
+
+void pp_state_unref(struct pp_state_block *block)
+{
+    if (--block->refs > 0)
+        return;
+    struct pp_state_record *record = block->record;
+    for (uint32_t i = 0; i < record->groups; i++)
+        delete_group(pp_state_group_at(block, i));
+    for (uint32_t i = 0, left = record->texts; left > 0; i++)
+        if (record->fields[i].kind == PP_STATE_TEXT) {
+            release_text(*text_at(block->values, record->fields[i].offset));
+            release_text(*text_at(pp_state_base(block), record->fields[i].offset));
+            left--;
+        }
+    if (block->state) {
+        pp_buf_destroy(&block->state->scratch);
+        free(block->state);
+    }
+    release_text(block->key);
+    free(block);
+    pp_state_schema_unref(record->schema);
+}
+
+/* --- items --- */
+
+/* Room for an id; false where the state has too many. */
+static bool reserve(struct pp_state_group *group, uint32_t id, struct pp_state *state)
+{
+    if (id < group->capacity)
+        return true;
+    uint32_t capacity = group->capacity * 2 > 8 ? group->capacity * 2 : 8;
+    while (capacity <= id)
+        capacity *= 2;
+    if (state && state->slots + (capacity - group->capacity) > PP_STATE_SLOTS)
+        return false;
+    if (state)
+        state->slots += capacity - group->capacity;
+    group->items = pp_realloc(group->items, capacity * sizeof(*group->items));
+    group->changed = pp_realloc(group->changed, capacity * sizeof(*group->changed));
+    group->gone = pp_realloc(group->gone, capacity * sizeof(*group->gone));
+    memset(group->items + group->capacity, 0, (capacity - group->capacity) * sizeof(*group->items));
+    group->capacity = capacity;
+    return true;
+}
+
+struct pp_state_block *pp_state_place(struct pp_state_group *group, uint32_t id, const char *key, size_t len)
+{
+    struct pp_state *state = state_of(group->parent);
+    if (group->count >= group->field->limit || (state && state->blocks >= PP_STATE_BLOCKS) ||
+        !reserve(group, id, state))
+        return NULL;
+    struct pp_state_block *block = new_block(group->field->element);
+    block->id = id;
+    block->owner = group;
+    block->key = new_text(key, len);
+    if (group->field->kind == PP_STATE_MAP)
+        *pp_map_slot(&group->keys, key, len) = block;
+    group->items[id] = block;
+    group->size = group->size > id ? group->size : id + 1;
+    group->count++;
+    if (state)
+        state->blocks++;
+    return block;
+}
+
+static void resurrect(struct pp_state_block *block)
+{
+    block->flags &= ~(uint32_t)PP_STATE_GONE;
+    block->owner->count++;
+}
+
+struct pp_state_block *pp_state_find(const struct pp_state_group *group, const char *key, size_t len)
+{
+    struct pp_state_block *block = pp_map_get(&group->keys, key, len);
+    return block && !(block->flags & PP_STATE_GONE) ? block : NULL;
+}
+
+struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *key, size_t len)
+{
+    struct pp_state_block *block = pp_map_get(&group->keys, key, len);
+    if (block && block->flags & PP_STATE_GONE) {
+        if (group->count >= group->field->limit)
+            return NULL;
+        pp_state_clear(block);
+        resurrect(block);
+    }
+    if (block)
+        return block;
+    while (group->hint < group->size && group->items[group->hint])
+        group->hint++;
+    return pp_state_place(group, group->hint, key, len);
+}
+
+/* The block, and all in it, counts no more. */
+static void discount(struct pp_state *state, struct pp_state_block *block)
+{
+    state->blocks--;
+    for (uint32_t i = 0; i < block->record->groups; i++) {
+        struct pp_state_group *group = pp_state_group_at(block, i);
+        state->slots -= group->capacity;
+        for (uint32_t id = 0; id < group->size; id++)
+            if (group->items[id])
+                discount(state, group->items[id]);
+    }
+}
+
+/* Takes a block out for good. */
+static void take_out(struct pp_state_block *block)
+{
+    struct pp_state_group *group = block->owner;
+    struct pp_state *state = state_of(group->parent);
+    if (!(block->flags & PP_STATE_GONE))
+        group->count--;
+    if (block->key)
+        pp_map_remove(&group->keys, block->key->bytes, block->key->len);
+    block->flags = PP_STATE_GONE; /* to whom still holds it */
+    group->items[block->id] = NULL;
+    if (block->id < group->hint)
+        group->hint = block->id;
+    while (group->size > 0 && group->items[group->size - 1] == NULL)
+        group->size--;
+    if (state)
+        discount(state, block);
+    detach(block);
+}
+
+void pp_state_remove(struct pp_state_block *block)
+{
+    if (!(block->flags & PP_STATE_SENT)) {
+        take_out(block);
+    } else if (!(block->flags & PP_STATE_GONE)) {
+        block->flags |= PP_STATE_GONE;
+        block->owner->count--;
+    }
+}
+
+int pp_state_resize(struct pp_state_group *group, uint32_t count)
+{
+    if (count > group->field->limit)
+        return 0;
+    while (group->count > count)
+        pp_state_remove(group->items[group->count - 1]);
+    while (group->count < count) {
+        struct pp_state_block *block = group->count < group->size ? group->items[group->count] : NULL;
+        if (block) {
+            pp_state_clear(block);
+            resurrect(block);
+        } else if (pp_state_place(group, group->count, NULL, 0) == NULL) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void clear_group(struct pp_state_group *group)
+{
+    for (uint32_t id = group->size; id > 0; id--)
+        if (id <= group->size && group->items[id - 1])
+            pp_state_remove(group->items[id - 1]);
+}
+
+void pp_state_clear(struct pp_state_block *block)
+{
+    copy_values(block->record, block->values, block->record->initial);
+    for (uint32_t i = 0; i < block->record->groups; i++)
+        clear_group(pp_state_group_at(block, i));
+}
+
+/* --- commit and revert: after a scan, both go where it found something --- */
+
+static void commit_block(struct pp_state_block *block);
+
+static void commit_group(struct pp_state_group *group)
+{
+    for (uint32_t i = 0; i < group->gone_count; i++)
+        take_out(group->items[group->gone[i]]);
+    for (uint32_t i = 0; i < group->changed_count; i++)
+        commit_block(group->items[group->changed[i]]);
+    group->gone_count = group->changed_count = 0;
+    group->sent = group->count;
+}
+
+static void commit_block(struct pp_state_block *block)
+{
+    block->flags |= PP_STATE_SENT;
+    block->mask = 0;
+    copy_values(block->record, pp_state_base(block), block->values);
+    for (uint32_t i = 0; i < block->record->groups; i++)
+        commit_group(pp_state_group_at(block, i));
+}
+
+void pp_state_commit(struct pp_state_block *root)
+{
+    commit_block(root);
+}
+
+void pp_state_begin(struct pp_state_block *root)
+{
+    pp_state_scan(root);
+    commit_block(root);
+}
+
+static void revert_block(struct pp_state_block *block);
+
+static void revert_group(struct pp_state_group *group)
+{
+    for (uint32_t i = 0; i < group->gone_count; i++) {
+        struct pp_state_block *block = group->items[group->gone[i]];
+        resurrect(block);
+        revert_block(block);
+    }
+    for (uint32_t i = group->changed_count; i > 0; i--) {
+        struct pp_state_block *block = group->items[group->changed[i - 1]];
+        if (block->flags & PP_STATE_SENT)
+            revert_block(block);
+        else
+            take_out(block);
+    }
+    group->gone_count = group->changed_count = 0;
+}
+
+static void revert_block(struct pp_state_block *block)
+{
+    block->mask = 0;
+    copy_values(block->record, block->values, pp_state_base(block));
+    for (uint32_t i = 0; i < block->record->groups; i++)
+        revert_group(pp_state_group_at(block, i));
+}
+
+void pp_state_revert(struct pp_state_block *root)
+{
+    pp_state_scan(root);
+    revert_block(root);
+}
+
+/* --- paths --- */
+
+static const char *name_of(const struct pp_state_member *member, uint32_t index, struct pp_buf *out)
+{
+    for (unsigned i = 0; i < member->member_count; i++) {
+        const struct pp_state_member *inner = &member->members[i];
+        if (index < inner->first || index >= (uint32_t)inner->first + inner->count)
+            continue;
+        if (out->len > 0)
+            pp_buf_append_char(out, '.');
+        pp_buf_append(out, inner->name, inner->name_len);
+        return name_of(inner, index, out);
+    }
+    return member->name;
+}
+
+void pp_state_path(const struct pp_state_block *block, struct pp_buf *out)
+{
+    const struct pp_state_group *group = block->owner;
+    if (group == NULL) {
+        if (block->state == NULL)
+            pp_buf_append_string(out, "(removed)");
+        return;
+    }
+    pp_state_path(group->parent, out);
+    name_of(&group->parent->record->names, group->index, out);
+    if (out->len > 0)
+        pp_buf_append_char(out, '.');
+    if (block->key)
+        pp_buf_append(out, block->key->bytes, block->key->len);
+    else
+        pp_json_write_integer(out, block->id + 1);
+}
