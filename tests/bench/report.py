@@ -29,8 +29,8 @@ class Line:
     def number(self, value):
         if self.unit == "B":
             return f"{value:,.0f} B"
-        if self.unit == "ms":
-            return f"{value:.1f} ms"
+        if self.unit in ("ms", "MB"):
+            return f"{value:.1f} {self.unit}"
         return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
     def cells(self):
