@@ -57,8 +57,8 @@ local function check_name(name)
 end
 
 -- The table of this generation for the namespace.
-local function registrations_of(self)
-  local spaces = reload.registrations(self.server).namespaces
+local function registrations_of(self, level)
+  local spaces = reload.registering(self.server, level + 1).namespaces
   local space = spaces[self.name]
   if not space then
     space = { types = {}, events = {} }
@@ -86,7 +86,7 @@ function _M.of(server, name)
     }, Namespace)
     server._namespaces[name] = namespace
   end
-  registrations_of(namespace)
+  registrations_of(namespace, 2)
   if not reload.is_loading() then
     _M.apply(server)
   end
@@ -103,7 +103,7 @@ end
 -- --- listeners ---
 
 local function place(self, name)
-  local space = registrations_of(self)
+  local space = registrations_of(self, 3)
   return OWN_EVENTS[name] and space.events or space.types
 end
 
@@ -131,14 +131,14 @@ end
 -- Hears every message: fn(msg, ack, socket).
 function Namespace:onAny(fn)
   emitter.check("namespace:onAny", "*", fn)
-  local space = registrations_of(self)
+  local space = registrations_of(self, 2)
   space.any = space.any or {}
   emitter.add(space.any, "*", fn)
   return self
 end
 
 function Namespace:offAny(fn)
-  local space = registrations_of(self)
+  local space = registrations_of(self, 2)
   if space.any then
     emitter.remove(space.any, "*", fn)
   end
@@ -148,7 +148,7 @@ end
 -- Asks fn(socket, next) before a client is let into the namespace.
 function Namespace:use(fn)
   middleware.check("namespace:use", fn)
-  local space = registrations_of(self)
+  local space = registrations_of(self, 2)
   space.use = middleware.added(space.use, "connection middleware of " .. self.name, fn)
   return self
 end
@@ -156,7 +156,7 @@ end
 -- Asks fn(socket, message, next) before a message is handled.
 function Namespace:useMessage(fn)
   middleware.check("namespace:useMessage", fn)
-  local space = registrations_of(self)
+  local space = registrations_of(self, 2)
   space.use_message = middleware.added(space.use_message, "message middleware of " .. self.name, fn)
   return self
 end
@@ -286,11 +286,7 @@ end
 
 local function refuse(socket, err)
   local waiting = take_waiting(socket)
-  if socket._in then -- before its client came back
-    socket.namespace:_leave(socket)
-  end
-  socket.closed = true
-  socket.client._spaces[socket._ns] = nil
+  socket.namespace:_leave(socket) -- with rooms, if it has joined some in middleware, or before its client came back
   _M.tell(socket, err, socket._ns)
   for i = 1, #waiting do
     faults.reject(socket, waiting[i][2], err)
@@ -386,12 +382,8 @@ end
 
 -- `rooms` are the names of those that it was in.
 local function left(socket, rooms, reason, code)
-  local was_in = socket._in
   take_waiting(socket)
   socket.closed, socket._in = true, false
-  if not was_in then
-    return
-  end
   socket.rooms = rooms
   for i = 1, #rooms do
     room.tell(socket, "roomLeave", rooms[i])
@@ -419,14 +411,12 @@ function _M.lost_all(client, over, keys, reason, code)
   for name, socket in next, client._spaces or EMPTY do
     if over then
       left(socket, room.within(socket.namespace, keys or EMPTY), reason, code)
-    else
+    elseif socket._in then
       socket.closed = true
       take_waiting(socket) -- what it waited with is lost
-      if socket._in then
-        tell_lost(socket, reason, code)
-      else
-        client._spaces[name] = nil
-      end
+      tell_lost(socket, reason, code)
+    else
+      socket.namespace:_leave(socket)
     end
   end
   if over then
@@ -452,7 +442,9 @@ function _M.reopened(client)
   for name, socket in next, client._spaces or EMPTY do
     local space = client.server._registered.namespaces[name]
     socket._on, socket._events, socket._any = EMPTY, EMPTY, false
-    if not space then
+    if not space and socket._waiting and not socket._in then
+      refuse(socket, _M.unknown(name))
+    elseif not space then
       socket.namespace:_leave(socket, "forced server disconnect", 1000)
     elseif not socket._waiting then
       socket.reloaded = true

@@ -346,7 +346,7 @@ function Presence:on(name, fn)
   check_self(self, "on")
   check_event(name, "on")
   emitter.check("presence:on", name, fn)
-  local registrations = reload.registrations(self.server)
+  local registrations = reload.registering(self.server, 2)
   registrations.presence = registrations.presence or {}
   emitter.add(registrations.presence, name, fn)
   return self

@@ -113,6 +113,15 @@ function _M.registrations(object)
   return generation.registrations[object] or _M.current.registrations[object]
 end
 
+-- The same, to add to. Raises at `level` (2: the caller's caller) where the object was closed.
+function _M.registering(object, level)
+  local registrations = _M.registrations(object)
+  if not registrations then
+    error(("%s is closed: nothing can be registered with it"):format(tostring(object)), level + 1)
+  end
+  return registrations
+end
+
 -- The key under which an object is known, or nil. A client is its own: there may be thousands of them.
 local function key_of(object)
   if _M.objects[object] then

@@ -84,6 +84,9 @@ end
 function _M.join(socket, given)
   local names = _M.names("client:join", given, 2)
   local server, space, joined = socket.server, socket._space, {}
+  if space and socket.closed and not socket._in then -- it has left the namespace
+    return nil, "closed", "closed"
+  end
   for _, name in ipairs(names) do
     local wrong = fault(server, name)
     if wrong then

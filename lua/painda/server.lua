@@ -29,6 +29,10 @@ local Server = {}
 Server.__index = Server
 Server.__name = "painda.Server"
 
+function Server:__tostring()
+  return "the server on port " .. self.port
+end
+
 -- Names that are not message types. A message of such a type is not given to the listeners of the event.
 local EVENTS = {
   connection = true,
@@ -189,7 +193,7 @@ end
 -- --- listeners ---
 
 local function place(self, name)
-  local registrations = reload.registrations(self)
+  local registrations = reload.registering(self, 3)
   return EVENTS[name] and registrations.events or registrations.types
 end
 
@@ -215,14 +219,14 @@ end
 -- Hears every message of every client: fn(client, type, payload, ack).
 function Server:onAny(fn)
   emitter.check("server:onAny", "*", fn)
-  local registrations = reload.registrations(self)
+  local registrations = reload.registering(self, 2)
   registrations.any = registrations.any or {}
   emitter.add(registrations.any, "*", fn)
   return self
 end
 
 function Server:offAny(fn)
-  local registrations = reload.registrations(self)
+  local registrations = reload.registering(self, 2)
   if registrations.any then
     emitter.remove(registrations.any, "*", fn)
     if not next(registrations.any) then
@@ -259,7 +263,7 @@ end
 -- Asks fn(socket, next) before a client is let in.
 function Server:use(fn)
   middleware.check("server:use", fn)
-  local registrations = reload.registrations(self)
+  local registrations = reload.registering(self, 2)
   registrations.use = middleware.added(registrations.use, "connection middleware", fn)
   return self
 end
@@ -267,7 +271,7 @@ end
 -- Asks fn(socket, message, next) before a message is handled, in any namespace.
 function Server:useMessage(fn)
   middleware.check("server:useMessage", fn)
-  local registrations = reload.registrations(self)
+  local registrations = reload.registering(self, 2)
   registrations.use_message = middleware.added(registrations.use_message, "message middleware", fn)
   registrations.gate = true
   return self

@@ -73,6 +73,20 @@ describe("a call that can't be", function()
     end
   end)
 
+  it("registers with a server that is closed", function()
+    local closed = support.server()
+    local chat = closed:of "/chat"
+    closed:close()
+    local told = "the server on port " .. closed.port .. " is closed: nothing can be registered with it"
+    local function nothing() end
+    assert.equal(told, support.message(closed.on, closed, "x", nothing))
+    assert.equal(told, support.message(closed.use, closed, nothing))
+    assert.equal(told, support.message(closed.of, closed, "/game"))
+    assert.equal(told, support.message(chat.on, chat, "x", nothing))
+    assert.equal(told, support.message(chat.use, chat, nothing))
+    assert.equal(told, support.message(closed.presence.on, closed.presence, "join", nothing))
+  end)
+
   it("names the default namespace, which is no other", function()
     assert.is_true(client:send({ type = "x", payload = 1 }, { namespace = "/" }))
     assert.is_nil(testing.waitForMessage(peer, "x").__ns)

@@ -300,6 +300,38 @@ describe("the middleware of a namespace", function()
     server:close()
   end)
 
+  it("leaves no rooms to who is refused or has left", function()
+    local admin, told = server:of "/admin", support.record(server:of "/admin", "roomLeave")
+    local last
+    admin:use(function(socket, next)
+      last = socket
+      socket:join "staff"
+      next(socket.handshake.query.ok == nil and "no" or nil)
+    end)
+    local client = support.connect(server)
+    local errors = support.record(client, "serverError")
+    client:of("/admin"):emit "x"
+    support.eventually(function()
+      return errors[1]
+    end)
+    assert.equal(0, admin:to("staff"):emit("secret", 1))
+    assert.equal("staff", told[1][2])
+    assert.same({ nil, "closed", "closed" }, { last:join "staff" })
+    assert.equal(0, server:getStats().rooms)
+
+    local other = support.connect(server, { url = support.url(server) .. "?ok=1" })
+    other:of("/admin"):emit "x"
+    support.eventually(function()
+      return #admin:getClients() == 1
+    end)
+    assert.equal(1, admin:to("staff"):emit("secret", 1))
+    last:disconnect()
+    assert.same({ nil, "closed", "closed" }, { last:join "staff" })
+    assert.equal(0, admin:to("staff"):emit("secret", 1))
+    client:close()
+    other:close()
+  end)
+
   it("keeps who it refuses out, and is asked again", function()
     local admin, asked = server:of "/admin", 0
     local joined = support.record(admin, "connection")
