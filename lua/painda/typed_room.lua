@@ -13,6 +13,7 @@
 local core = require "painda.core.server"
 local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
+local arguments = require "painda.arguments"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local options = require "painda.options"
@@ -304,13 +305,10 @@ end
 -- Sends a message to the members but `except`, a client or its id. Returns to how many.
 function Room:broadcast(message, except)
   check_self(self, "broadcast")
-  if type(except) == "string" then
-    except = self.server:getClient(except)
-  end
-  local members = target.new(self.server, nil, except)
+  arguments.message("room:broadcast", message, 2)
+  local members = target.new(self.server, nil, arguments.left_out("room:broadcast", self.server, except, 2))
   members._rooms = { self._key }
-  local sent = members:send(message)
-  return sent
+  return (members:send(message))
 end
 
 local function check_event(what, name)
@@ -349,7 +347,7 @@ function Room:dispose()
   if self.disposed then
     return false
   end
-  self.disposed = true
+  self.disposed, self._served = true, false
   ticks.disarm(self)
   for _, client in ipairs(by_order(self)) do
     take_out(self, client, "disposed")

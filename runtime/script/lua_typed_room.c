@@ -13,25 +13,22 @@ static struct pp_buf envelope; /* kept between calls */
 
 struct room_send {
     struct pp_hub *hub;
-    const char *behind;
+    const struct pp_room *behind; /* NULL where nobody is */
+    const char *behind_key;
     size_t behind_len, above;
     uint32_t sent, fell_behind;
 };
 
-static bool is_behind(const struct room_send *send, const struct pp_member *member)
-{
-    const struct pp_room *behind = pp_room_find(send->hub, send->behind, send->behind_len);
-    return behind != NULL && pp_room_has(send->hub, behind, member);
-}
-
 static void send_to(struct room_send *send, struct pp_member *member, struct pp_outgoing *out)
 {
-    if (pp_session_is_outside(member->session) || is_behind(send, member))
+    if (pp_session_is_outside(member->session) ||
+        (send->behind != NULL && pp_room_has(send->hub, send->behind, member)))
         return;
     if (pp_session_queued(member->session) <= send->above) {
         send->sent += pp_session_send(member->session, out, false);
     } else {
-        pp_room_join(send->hub, member, send->behind, send->behind_len);
+        pp_room_join(send->hub, member, send->behind_key, send->behind_len);
+        send->behind = pp_room_find(send->hub, send->behind_key, send->behind_len);
         send->fell_behind++;
     }
 }
@@ -43,7 +40,8 @@ static int publish_room(lua_State *L)
     size_t key_len, type_len, json_len;
     const char *key = luaL_checklstring(L, 2, &key_len), *type = luaL_checklstring(L, 4, &type_len);
     const char *json = luaL_checklstring(L, 5, &json_len);
-    send.behind = luaL_checklstring(L, 3, &send.behind_len);
+    send.behind_key = luaL_checklstring(L, 3, &send.behind_len);
+    send.behind = pp_room_find(send.hub, send.behind_key, send.behind_len);
     const struct pp_room *room = pp_room_find(send.hub, key, key_len);
     pp_buf_clear(&envelope); /* nothing below raises */
     pp_envelope_begin(&envelope, type, type_len);

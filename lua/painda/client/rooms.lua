@@ -1,7 +1,7 @@
 -- The typed rooms that a client is in: their states as the server tells them, kept up to date from change to change. A
 -- connection begins with none: whoever comes back is told the whole state again.
 --
---   link.rooms[id] = { state, version, asked }     asked: the whole state is on its way, and deltas mean nothing until then
+--   link.rooms[id] = { state, version, asked }     asked: the whole state is on its way; deltas mean nothing until then
 
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"

@@ -33,6 +33,7 @@ end
 
 -- The options as given, checked, with defaults. Raises where one is wrong.
 function _M.check(given, level)
+  level = level + 1
   local checked = options.check("server:room", OPTIONS, given or {}, level)
   check_algorithm(checked.diffAlgorithm, level)
   return checked

@@ -89,7 +89,7 @@ local function make(server, id, initial, checked, level)
   if server._typed_count >= most then
     error(Error.new(("server:room: there are %d rooms already (maxTypedRooms)"):format(most), "ROOM_ERROR"), level + 1)
   end
-  return typed_room.new(server, id, initial, checked, level + 1)
+  return (typed_room.new(server, id, initial, checked, level + 1)) -- no tail call: the level counts this function
 end
 
 -- The room of that id, made where there is none. `given` are its options: what is left out has its default, where the

@@ -1,0 +1,311 @@
+local painda = require "painda"
+local reload = require "painda.reload"
+local rooms = require "room_support"
+local support = require "support"
+
+local connect, member, last = rooms.connect, rooms.member, rooms.last
+local quietly = rooms.quietly
+local server, clock
+
+local function start(options)
+  server, clock = rooms.start(options)
+end
+
+before_each(function()
+  start()
+end)
+
+describe("the ticks of a typed room", function()
+  it("call handlers that may change the state, at the rate", function()
+    local room, times = server:room("a", { n = 0 }, { tickRate = 50 }), {}
+    local ann = member(room)
+    room:on("tick", function(state, elapsed, of)
+      assert(of == room)
+      times[#times + 1] = elapsed
+      state.n = state.n + 1
+    end)
+    clock:advance(1000)
+    assert.equal(20, #times)
+    for i = 2, 20 do
+      assert.is_true(math.abs(times[i] - 50) <= 1)
+    end
+    assert.equal(20, #ann.deltas)
+    assert.equal(room:getState().n, last(ann.deltas).delta.n)
+  end)
+
+  it("compare nothing where the handlers say that nothing changed", function()
+    local compared = 0
+    local room = server:room("a", { n = 0 }, {
+      diffAlgorithm = function()
+        compared = compared + 1
+      end,
+    })
+    member(room)
+    room:on("tick", function(state)
+      state.n = state.n + 1
+      return false
+    end)
+    clock:advance(160)
+    assert.equal(0, compared)
+    room:update()
+    clock:advance(16)
+    assert.equal(1, compared)
+  end)
+
+  it("call no handler that still waits, and leave out what was missed", function()
+    local room, ticks = server:room("a", {}, { tickRate = 10 }), 0
+    room:on("tick", function()
+      ticks = ticks + 1
+      if ticks == 1 then
+        painda.sleep(95)
+      end
+    end)
+    clock:advance(100)
+    assert.equal(1, ticks)
+    clock:advance(50)
+    assert.is_true(ticks >= 5 and ticks <= 6)
+  end)
+
+  it("are not all in the same millisecond", function()
+    local at = {}
+    local begun = clock:now()
+    for i = 1, 160 do
+      local room = server:room("room" .. i, {})
+      room:on("tick", function()
+        local ms = clock:now() - begun
+        at[ms] = (at[ms] or 0) + 1
+        room:off "tick"
+      end)
+    end
+    clock:advance(20)
+    local total = 0
+    for ms, n in pairs(at) do
+      total = total + n
+      assert.is_true(n <= 21, ("%d rooms in millisecond %d"):format(n, ms))
+    end
+    assert.equal(160, total)
+  end)
+
+  it("go on where a handler raises, which is told", function()
+    local room, ticks = server:room("a", { n = 0 }), 0
+    local errors = support.record(server, "error")
+    local ann = member(room)
+    room:on("tick", function(state)
+      ticks = ticks + 1
+      state.n = ticks
+      if ticks == 2 then
+        error "on purpose"
+      end
+    end)
+    quietly(function()
+      clock:advance(160)
+    end)
+    assert.equal(10, ticks)
+    assert.equal(10, #ann.deltas)
+    assert.equal(1, #errors)
+    assert.matches("on purpose", errors[1][1].message)
+  end)
+
+  it("end where a handler disposes the room", function()
+    local room, ticks = server:room "a", 0
+    room:on("tick", function()
+      ticks = ticks + 1
+      room:dispose()
+    end)
+    clock:advance(100)
+    assert.equal(1, ticks)
+  end)
+
+  it("are none for a room that nobody touches", function()
+    local room = server:room("a", { n = 0 })
+    member(room)
+    room:update()
+    clock:advance(100)
+    assert.is_false(room._armed)
+    room:update(function(state)
+      state.n = 1
+    end)
+    assert.is_true(room._armed)
+    clock:advance(16)
+    assert.is_false(room._armed)
+  end)
+end)
+
+describe("a member that is behind", function()
+  before_each(function()
+    start { compression = "none" }
+  end)
+
+  it("is sent no deltas, and once it is not the state as it is then", function()
+    local room = server:room("a", { n = 0 }, { slowAbove = 1000 })
+    local ann, bob = member(room), member(room)
+    room:on("tick", function(state)
+      state.n = state.n + 1
+      if state.n == 2 then
+        ann.socket:emit("large", ("x"):rep(5000)) -- waits with all that is sent in this turn
+      end
+    end)
+    clock:advance(48)
+    room:off "tick"
+    clock:advance(48)
+    assert.equal(3, #bob.deltas)
+    assert.equal(1, ann.deltas[1][1].delta.n)
+    assert.is_true(#ann.states == 2 and #ann.deltas < 3)
+    local told = #ann.deltas > 1 and last(ann.deltas).delta.n or last(ann.states).state.n
+    assert.equal(3, told)
+    local stats = server:getStats()
+    assert.equal(1, stats.roomMembersFellBehind)
+    assert.equal(1, stats.roomCatchUps)
+  end)
+
+  it("may ask for the state, as often as the interval allows", function()
+    local room = server:room("a", { n = 0 }, { resyncInterval = 1000 })
+    local ann, eve = member(room), connect()
+    local core = require "painda.core.client"
+    local function ask(who, payload)
+      core.send(who.client._link.connection, "__pp_room_resync", payload)
+    end
+    ask(ann, { room = "a" })
+    ask(ann, { room = "a" })
+    clock:advance(16)
+    assert.equal(2, #ann.states)
+    ask(ann, { room = "a" })
+    clock:advance(500)
+    assert.equal(2, #ann.states)
+    clock:advance(600)
+    assert.equal(3, #ann.states)
+    assert.equal(3, server:getStats().roomResyncs)
+    local forbidden = server:getStats().forbidden
+    for _, payload in ipairs { { room = "a" }, { room = "b" }, { room = 5 }, {}, 5 } do
+      ask(eve, payload)
+    end
+    ask(ann, { room = "b" })
+    clock:advance(2000)
+    assert.equal(forbidden + 6, server:getStats().forbidden)
+    assert.equal(0, #eve.states)
+    assert.equal(3, #ann.states)
+    assert.is_false(room._armed)
+  end)
+
+  it("can't change the state", function()
+    local room = server:room("a", { n = 0 })
+    local ann = member(room)
+    local core = require "painda.core.client"
+    core.send(ann.client._link.connection, "__pp_room_delta", { room = "a", delta = { n = 5 }, version = 1 })
+    core.send(ann.client._link.connection, "__pp_room_state", { room = "a", state = { n = 5 }, version = 1 })
+    clock:advance(100)
+    assert.same({ n = 0 }, room:getState())
+    assert.equal(2, server:getStats().forbidden)
+  end)
+end)
+
+describe("a typed room through generations", function()
+  local function generation(load)
+    local ok, err = reload.run(load)
+    assert(ok, err)
+  end
+
+  -- The server is one of generations too.
+  local function app(body)
+    generation(function()
+      server = painda.PPServer { port = 0, host = "127.0.0.1" }
+      body(server)
+    end)
+  end
+
+  -- A client that belongs to no generation, as if of another process.
+  local function outsider(id)
+    local client = painda.PPVirtualClient(id):connect(server)
+    reload.forget(client)
+    clock:advance(0)
+    return client
+  end
+
+  after_each(function()
+    generation(function() end)
+  end)
+
+  it("keeps members and state; handlers and options are the new code's", function()
+    local told = {}
+    local function version(name, options)
+      app(function(of)
+        local room = of:room("a", { n = 0 }, options)
+        for _, event in ipairs { "join", "leave" } do
+          room:on(event, function()
+            told[#told + 1] = name .. event
+          end)
+        end
+      end)
+      return server:getRoom "a"
+    end
+    local room = version("one ", { maxClients = 1 })
+    local client = outsider "ann"
+    local socket, states = server:getClient "ann", support.record(client, "roomState")
+    assert.is_true(room:join(socket))
+    room:getState().n = 5
+    assert.equal(room, version("two ", { maxClients = 2, metadata = { v = 2 } }))
+    assert.equal(5, room:getState().n)
+    assert.same({ socket }, room:getClients())
+    assert.same({ v = 2 }, room.metadata)
+    outsider "bob"
+    assert.is_true(room:join(server:getClient "bob"))
+    room:leave(socket)
+    clock:advance(0)
+    assert.same({ "one join", "two join", "two leave" }, told)
+    assert.equal(1, #states)
+  end)
+
+  it("stays without handlers where the new code does not ask for it, and is guarded as before", function()
+    local ticks = 0
+    app(function(of)
+      of
+        :room("a", { n = 0 }, {
+          auth = function()
+            return false, "guarded"
+          end,
+        })
+        :on("tick", function()
+          ticks = ticks + 1
+        end)
+    end)
+    local room = server:getRoom "a"
+    clock:advance(16)
+    assert.equal(1, ticks)
+    app(function() end)
+    clock:advance(100)
+    assert.equal(1, ticks)
+    assert.equal(room, server:getRoom "a")
+    outsider "ann"
+    assert.same({ false, "guarded" }, { room:join(server:getClient "ann") })
+    server:room("a", {}, {}) -- the new code asks for it now
+    assert.is_true(room:join(server:getClient "ann"))
+    room:on("tick", function()
+      ticks = ticks + 1
+    end)
+    clock:advance(16)
+    assert.equal(2, ticks)
+  end)
+
+  it("is not there where its generation fails", function()
+    app(function(of)
+      of:room("a", { n = 0 }):on("tick", function(state)
+        state.n = state.n + 1
+      end)
+    end)
+    local state = server:getRoom("a"):getState()
+    local shared = {}
+    quietly(function()
+      reload.run(function()
+        local of = painda.PPServer { port = 0, host = "127.0.0.1" }
+        of:room("a", {}):on("tick", error)
+        of:room("b", shared)
+        assert(of:getRoom "b")
+        error "on purpose"
+      end)
+    end)
+    assert.same({ "a" }, server:getRoomIds())
+    clock:advance(160)
+    assert.equal(10, state.n)
+    assert.equal(shared, server:room("c", shared):getState())
+  end)
+end)
