@@ -452,7 +452,7 @@ function _M.new(server, id, initial, checked, level)
   own(self, initial == nil and {} or initial, level + 1)
   local server_options = server.options or reload.registrations(server).options
   local most = checked.maxStateSize or server_options.maxBackpressure / 2
-  local _, wrong = self._told:take(self._state, "deep", most)
+  local _, wrong = told.take(self._told, self._state, "deep", most)
   if wrong then
     owners[self._state] = nil
     error(Error.new(("room %q: %s"):format(id, wrong), "ROOM_ERROR"), level + 1)

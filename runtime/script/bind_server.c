@@ -12,6 +12,7 @@
 #include "script/lua_room.h"
 #include "script/lua_schema.h"
 #include "script/lua_server.h"
+#include "script/lua_told.h"
 #include "session/origin.h"
 #include "wire/compress.h"
 #include "wire/frame.h"
@@ -434,5 +435,6 @@ int pp_bind_server(lua_State *L)
     pp_bind_metrics(L);
     pp_bind_room_functions(L);
     pp_bind_typed_room(L);
+    pp_bind_told(L);
     return 1;
 }

@@ -47,9 +47,9 @@ class App(Lab):
 
 
 def patched(state, delta):
-    """The state with a delta of maps in it."""
-    if delta == {"__pp_deleted": True}:
-        raise ValueError("a deletion is its parent's")
+    """The state with a delta of maps in it; of arrays there are none here."""
+    if isinstance(delta, dict) and list(delta) == ["__pp_value"]:
+        return delta["__pp_value"]
     if not (isinstance(state, dict) and isinstance(delta, dict)):
         return delta
     state = dict(state)

@@ -115,6 +115,25 @@ describe("a typed room", function()
     assert.same({ players = { bob = { __pp_deleted = true } } }, last(ann.deltas).delta)
   end)
 
+  it("hands its members' clients the state as a delta leaves it", function()
+    local room = server:room("a", { list = { { x = 1 }, { x = 2 } }, kept = {} })
+    local ann = member(room)
+    room:update(function(state)
+      table.insert(state.list, 1, { x = 0 })
+      state.kept.y = painda.null
+    end)
+    clock:advance(16)
+    local first = last(ann.deltas).state
+    assert.same({ list = { { x = 0 }, { x = 1 }, { x = 2 } }, kept = { y = painda.null } }, first)
+    room:update(function(state)
+      state.kept = nil
+    end)
+    clock:advance(16)
+    assert.same({ list = { { x = 0 }, { x = 1 }, { x = 2 } } }, last(ann.deltas).state)
+    assert.equal(first.list, last(ann.deltas).state.list)
+    assert.is_not_nil(first.kept) -- what was given away is not changed
+  end)
+
   it("sees what update changes after it has waited", function()
     local room = server:room("a", { n = 0 })
     local ann = member(room)
@@ -157,7 +176,8 @@ describe("a typed room", function()
       state.secret = 2
     end)
     clock:advance(16)
-    assert.same({ { a = { x = 2, y = 1 } } }, deltas(ann))
+    assert.same({ { a = { __pp_value = { x = 2, y = 1 } } } }, deltas(ann))
+    assert.same({ a = { x = 2, y = 1 }, b = 1 }, last(ann.deltas).state)
     assert.same({}, deltas(bob))
     own:update(function(state)
       state.n = 1
@@ -448,8 +468,9 @@ describe("a state that can't be sent", function()
     ["list: the table's number keys"] = { list = { 1, nil, 3, [7] = 1 } },
     ["x: a userdata"] = { x = painda.PPSchemaRegistry() },
     ["nested deeper"] = cyclic,
-    ["deeper than"] = deep,
-    ["the state is %d+ bytes as JSON, and maxStateSize is %d+"] = { text = ("x"):rep(10e6) },
+    ["deeper than 60 levels"] = deep,
+    ["the state is more than 524288 bytes as JSON %(maxStateSize%)"] = { text = ("x"):rep(600000) },
+    ["text: the state is too large from here on"] = { text = ("x"):rep(10e6) },
     ["text: .*UTF"] = { text = "\255" },
   }
 

@@ -158,6 +158,35 @@ describe("a member that is behind", function()
     assert.equal(1, stats.roomCatchUps)
   end)
 
+  it("is noticed by its client, which asks for the state where a version is missing or a delta no delta", function()
+    local core = require "painda.core.server"
+    local room = server:room("a", { n = 0 }, { resyncInterval = 0 })
+    local ann = member(room)
+    local function send(version, delta)
+      core.send_control(ann.socket._ref, "__pp_room_delta", { room = "a", delta = delta, version = version })
+    end
+    for i, bad in ipairs { { 2, { n = 5 } }, { 1, { n = { __pp_array_ops = 5 } } } } do
+      room:update(function(state)
+        state.n = i
+      end)
+      send(bad[1] + room._version, bad[2])
+      send(3 + room._version, { n = 7 })
+      clock:advance(32)
+      assert.equal(i, ann.client.resyncs)
+      assert.equal(i, server:getStats().roomResyncs)
+      assert.same({ n = i }, last(ann.states).state)
+      assert.equal(1 + i, #ann.states)
+    end
+    assert.equal(0, #ann.deltas)
+    send(1, { n = 9 }) -- an old one
+    room:update(function(state)
+      state.n = 8
+    end)
+    clock:advance(16)
+    assert.same({ { n = 8 } }, rooms.deltas(ann))
+    assert.equal(2, ann.client.resyncs)
+  end)
+
   it("may ask for the state, as often as the interval allows", function()
     local room = server:room("a", { n = 0 }, { resyncInterval = 1000 })
     local ann, eve = member(room), connect()

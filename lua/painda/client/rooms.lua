@@ -5,26 +5,13 @@
 
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"
+local gaming = require "painda.gaming"
 
-local type, next, pcall, require = type, next, pcall, require
+local type, next = type, next
 
 local MOST = 1024 -- rooms of a connection whose state is kept
 
 local _M = {}
-
-local gaming -- the module, or false where there is none
-
-local function patch(state, delta)
-  if gaming == nil then
-    local there, found = pcall(require, "painda.gaming")
-    gaming = there and found or false
-  end
-  if not gaming then
-    return true, nil
-  end
-  local ok, patched = pcall(gaming.patchImmutable, state, delta)
-  return ok and patched ~= nil, patched
-end
 
 local function count(rooms)
   local n = 0
@@ -68,11 +55,8 @@ function _M.on_delta(client, payload)
   if known.asked or type(version) ~= "number" or version <= known.version then
     return
   end
-  local ok, state
-  if version == known.version + 1 then
-    ok, state = patch(known.state, payload.delta)
-  end
-  if not ok then
+  local state = version == known.version + 1 and gaming.patchImmutable(known.state, payload.delta)
+  if not state then
     resync(client, id, known)
     return
   end

@@ -10,6 +10,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local faults = require "painda.faults"
 local hooks = require "painda.hooks"
+local told = require "painda.typed_room.told"
 
 local floor, max, type, xpcall, ipairs = math.floor, math.max, type, xpcall, ipairs
 local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
@@ -104,7 +105,7 @@ local function advance(self)
   self._dirty = false
   local options = self._options
   local most = options.maxStateSize or floor(self.server.options.maxBackpressure / 2)
-  local delta, wrong = self._told:take(self._state, options.diffAlgorithm, most)
+  local delta, wrong = told.take(self._told, self._state, options.diffAlgorithm, most)
   if wrong then
     complain(self, wrong)
     return false
