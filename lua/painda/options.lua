@@ -95,7 +95,11 @@ local function complaint(rule, value)
       return
     end
   end
-  return "must be a " .. concat(kinds, " or a ")
+  local named = {}
+  for i, kind in ipairs(kinds) do
+    named[i] = (kind:find "^[aeiou]" and "an " or "a ") .. kind
+  end
+  return "must be " .. concat(named, " or ")
 end
 
 -- Returns a new table with every option of `spec`: the given value, else the default. `level` is the error level of the

@@ -65,8 +65,8 @@ describe("options", function()
   end)
 
   it("of the wrong type are named, with the type and the value", function()
-    assert.equal('PPThing option "port" must be a integer, not "3000"', message(check, { port = "3000" }))
-    assert.equal('PPThing option "port" must be a integer, not 1.5 (a number)', message(check, { port = 1.5 }))
+    assert.equal('PPThing option "port" must be an integer, not "3000"', message(check, { port = "3000" }))
+    assert.equal('PPThing option "port" must be an integer, not 1.5 (a number)', message(check, { port = 1.5 }))
     assert.equal('PPThing option "wait" must be a table or a boolean, not 1 (a number)', message(check, { wait = 1 }))
     assert.equal(
       'PPThing option "onLimit" must be a function, not true (a boolean)',

@@ -80,7 +80,7 @@ describe("an option of a server", function()
   it("may have parts, which are named too", function()
     local cases_of_parts = {
       { { heartbeat = { intervall = 1 } }, 'PPServer heartbeat has no option "intervall", did you mean "interval"?' },
-      { { heartbeat = { timeout = "1" } }, 'PPServer heartbeat option "timeout" must be a integer, not "1"' },
+      { { heartbeat = { timeout = "1" } }, 'PPServer heartbeat option "timeout" must be an integer, not "1"' },
       { { heartbeat = { onTimeout = 1 } },
         'PPServer heartbeat option "onTimeout" must be a function, not 1 (a number)' },
       { { compression = "gzip" },
