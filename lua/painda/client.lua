@@ -96,6 +96,7 @@ function _M.PPClient(first, second)
     options = options,
     state = "connecting",
     dropped = 0, -- messages that were given up: the offline queue was full, or they were volatile
+    resyncs = 0, -- times that the state of a typed room was asked for, since a delta was missed
     ns = nil,
     _on = EMPTY, -- message type → listener
     _events = EMPTY,

@@ -46,6 +46,7 @@ local Client = setmetatable({
   state = "closed",
   options = DEFAULTS,
   dropped = 0,
+  resyncs = 0,
   _on = EMPTY,
   _events = EMPTY,
   _any = EMPTY,

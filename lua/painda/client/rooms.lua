@@ -39,7 +39,7 @@ end
 local function resync(client, id, known)
   if not known.asked then
     known.asked = true
-    client.resyncs = (client.resyncs or 0) + 1
+    client.resyncs = client.resyncs + 1
     core.send(client._link.connection, "__pp_room_resync", { room = id })
   end
 end

@@ -55,6 +55,8 @@ local Scope = {}
 ---@overload fun(self, name: "reconnecting", fn: fun(attempt: integer, delay: integer)): self
 ---@overload fun(self, name: "reconnect" | "reconnectFailed", fn: fun(attempts: integer)): self
 ---@overload fun(self, name: "stateChange", fn: fun(state: painda.PPClient.State, before: painda.PPClient.State)): self
+---@overload fun(self, name: "roomState", fn: fun(payload: { room: string, state: table, full: true, version: integer })): self
+---@overload fun(self, name: "roomDelta", fn: fun(payload: { room: string, delta: any, version: integer, state?: table })): self
 ---@overload fun(self, name: "recovery", fn: fun(payload: { sid: string, offset: integer, recovered: boolean, missedCount: integer })): self
 function Scope:on(name, fn) end
 
@@ -138,6 +140,7 @@ function Scope:timeout(ms) end
 ---@field id? string given by a server that recovers sessions
 ---@field recoverySessionId? string
 ---@field dropped integer messages that were given up
+---@field resyncs integer times that the state of a typed room was asked for, since a delta was missed
 local Client = {}
 
 ---The handle of a namespace, always the same.
