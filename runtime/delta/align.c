@@ -90,28 +90,32 @@ bool pp_align_numbers(const uint64_t *a, uint32_t n, const uint64_t *b, uint32_t
 
 /* --- numbers for elements --- */
 
-static const struct pp_value *id_of(const struct pp_value *value)
+static bool is_id(const struct pp_member *member)
 {
+    return member->key->len == 2 && memcmp(member->key->bytes, "id", 2) == 0;
+}
+
+/* What a map has under "id", where that is a string or a number; NULL else. `*place` is where the last one had it. */
+static const struct pp_value *id_of(const struct pp_value *value, uint32_t *place)
+{
+    const struct pp_member *members = value->members;
     if (value->kind != PP_VALUE_MAP)
         return NULL;
-    for (uint32_t i = 0; i < value->count && i < MAX_ID_SEARCH; i++) {
-        const struct pp_member *member = &value->members[i];
-        if (member->key->len == 2 && memcmp(member->key->bytes, "id", 2) == 0)
-            return member->value.kind == PP_VALUE_STRING || member->value.kind == PP_VALUE_NUMBER ? &member->value
-                                                                                                  : NULL;
+    if (*place >= value->count || !is_id(&members[*place])) {
+        uint32_t at = 0, end = value->count < MAX_ID_SEARCH ? value->count : MAX_ID_SEARCH;
+        while (at < end && !is_id(&members[at]))
+            at++;
+        if (at == end)
+            return NULL;
+        *place = at;
     }
-    return NULL;
+    const struct pp_value *id = &members[*place].value;
+    return id->kind == PP_VALUE_STRING || id->kind == PP_VALUE_NUMBER ? id : NULL;
 }
 
-static bool same_id(const struct pp_value *a, const struct pp_value *b)
+static uint64_t number_of(const struct pp_value *value, uint32_t *place)
 {
-    const struct pp_value *x = id_of(a), *y = id_of(b);
-    return x != NULL && y != NULL && pp_value_equal(x, y);
-}
-
-static uint64_t number_of(const struct pp_value *value)
-{
-    const struct pp_value *id = id_of(value);
+    const struct pp_value *id = id_of(value, place);
     return id != NULL ? ~pp_value_hash(id) : pp_value_hash(value);
 }
 
@@ -150,6 +154,7 @@ struct lists {
 static struct lists lists_of(const struct pp_value *a, uint32_t n, const struct pp_value *b, uint32_t m, uint32_t mask)
 {
     struct lists lists;
+    uint32_t place = 0;
     lists.a = pp_malloc(((size_t)n + m + mask + 1) * sizeof(uint64_t) + ((size_t)n + m + m) * sizeof(uint32_t));
     lists.b = lists.a + n;
     lists.table = lists.b + m;
@@ -157,9 +162,9 @@ static struct lists lists_of(const struct pp_value *a, uint32_t n, const struct 
     lists.places_b = lists.places_a + n;
     lists.from = lists.places_b + m;
     for (uint32_t i = 0; i < n; i++)
-        lists.a[i] = number_of(&a[i]) | 1; /* never 0, which the table's empty places are */
+        lists.a[i] = number_of(&a[i], &place) | 1; /* never 0, which the table's empty places are */
     for (uint32_t i = 0; i < m; i++)
-        lists.b[i] = number_of(&b[i]) | 1;
+        lists.b[i] = number_of(&b[i], &place) | 1;
     return lists;
 }
 
@@ -201,9 +206,11 @@ static void pair_gaps(uint32_t n, uint32_t m, uint32_t *from)
 /* How many places differ, where elements of the same id do not count. */
 static uint32_t count_differing(const struct pp_value *a, const struct pp_value *b, uint32_t count)
 {
-    uint32_t differing = 0;
-    for (uint32_t i = 0; i < count; i++)
-        differing += !same_id(&a[i], &b[i]) && !pp_value_equal(&a[i], &b[i]);
+    uint32_t differing = 0, place = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pp_value *x = id_of(&a[i], &place), *y = x != NULL ? id_of(&b[i], &place) : NULL;
+        differing += !(y != NULL && pp_value_same_scalar(x, y)) && !pp_value_equal(&a[i], &b[i]);
+    }
     return differing;
 }
 

@@ -74,7 +74,7 @@ static uint32_t write_changes(struct pp_differ *d, const struct pp_value *before
         if (old != NULL) {
             found++;
             expected = (uint32_t)(old - before->members) + 1;
-            if (member->value.kind < PP_VALUE_ARRAY && pp_value_equal(&old->value, &member->value))
+            if (pp_value_same_scalar(&old->value, &member->value))
                 continue;
         }
         write_key(d->out, start, member->key);

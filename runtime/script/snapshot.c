@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/utf8.h"
 #include "delta/delta.h"
 #include "script/lua_json.h"
 #include "script/lua_path.h"
-#include "value/json_writer.h"
+#include "value/json_scan.h"
 
 #define KEYS 256 /* a power of two */
 
@@ -30,7 +29,7 @@ struct camera {
     struct known_key keys[KEYS];
 };
 
-static bool take_table(struct camera *c, int table, struct pp_value *out);
+static __attribute__((noinline)) bool take_table(struct camera *c, int table, struct pp_value *out);
 
 static bool fail_at(const struct camera *c, int levels, const char *reason)
 {
@@ -42,27 +41,20 @@ static int key_slot(const struct camera *c)
     return pp_lua_path_key_slot(&c->path, c->depth);
 }
 
-static bool is_utf8(const char *bytes, size_t len)
+/* At the key that is open, whose value it may be. */
+static bool fail_full(const struct camera *c)
 {
-    size_t i = 0;
-    uint64_t word, high = 0;
-    for (; i + 8 <= len; i += 8) {
-        memcpy(&word, bytes + i, 8);
-        high |= word;
-    }
-    for (; i < len; i++)
-        high |= (uint64_t)(unsigned char)bytes[i];
-    return (high & UINT64_C(0x8080808080808080)) == 0 || pp_utf8_valid(bytes, len);
+    return fail_at(c, c->depth, "the state is too large from here on");
 }
 
 static bool take_string(struct camera *c, int index, struct pp_value *out)
 {
     size_t len;
     const char *bytes = lua_tolstring(c->L, index, &len);
-    if (!is_utf8(bytes, len))
-        return fail_at(c, c->depth, "the string is not valid UTF-8 and cannot be encoded");
     *out = pp_tree_string(c->tree, bytes, len);
-    return !c->tree->full || fail_at(c, c->depth, "the state is too large from here on");
+    if (out->kind == PP_VALUE_STRING)
+        return true;
+    return c->tree->full ? fail_full(c) : fail_at(c, c->depth, "the string is not valid UTF-8 and cannot be encoded");
 }
 
 static bool take_number(struct camera *c, double number, struct pp_value *out)
@@ -74,7 +66,7 @@ static bool take_number(struct camera *c, double number, struct pp_value *out)
 }
 
 /* `index` is absolute. */
-static inline bool take_value(struct camera *c, int index, struct pp_value *out)
+PP_JSON_INLINE bool take_value(struct camera *c, int index, struct pp_value *out)
 {
     int type = lua_type(c->L, index);
     switch (type) {
@@ -147,18 +139,25 @@ static bool take_array(struct camera *c, int table, struct pp_value *out)
     return true;
 }
 
-/* The key at `slot`, whose string has this address; NULL with the error. */
-static const struct pp_key *take_key(struct camera *c, int slot, const void *string)
+/* The key at `slot`, which is not known yet; NULL with the error. */
+static const struct pp_key *take_new_key(struct camera *c, int table, int slot, struct known_key *known)
 {
-    struct known_key *known = &c->keys[((uintptr_t)string >> 4) % KEYS];
-    if (known->string == string)
-        return known->key;
+    lua_State *L = c->L;
     size_t len;
-    const char *bytes = lua_tolstring(c->L, slot, &len);
-    if (!is_utf8(bytes, len))
-        return fail_at(c, c->depth - 1, "a key of the table is not valid UTF-8"), NULL;
-    *known = (struct known_key){string, pp_tree_key(c->tree, bytes, len)};
-    return known->key;
+    if (lua_type(L, slot) != LUA_TSTRING) { /* say what is wrong with the keys */
+        lua_settop(L, slot - 1);
+        pp_lua_path_count_sequence(&c->path, c->depth - 1, table);
+        return NULL;
+    }
+    const char *bytes = lua_tolstring(L, slot, &len);
+    const struct pp_key *key = pp_tree_key(c->tree, bytes, len);
+    if (key != NULL)
+        *known = (struct known_key){lua_topointer(L, slot), key};
+    else if (c->tree->full)
+        fail_full(c);
+    else
+        fail_at(c, c->depth - 1, "a key of the table is not valid UTF-8");
+    return key;
 }
 
 /* As take_array. */
@@ -169,11 +168,9 @@ static bool take_map(struct camera *c, int table, struct pp_value *out)
     uint32_t first = c->tree->open_count;
     struct pp_value value;
     do {
-        if (lua_type(L, slot) != LUA_TSTRING) { /* say what is wrong with the keys */
-            lua_settop(L, slot - 1);
-            return pp_lua_path_count_sequence(&c->path, c->depth - 1, table) >= 0;
-        }
-        const struct pp_key *key = take_key(c, slot, lua_topointer(L, slot));
+        const void *string = lua_topointer(L, slot); /* NULL for a number's or a boolean's, which no known key has */
+        struct known_key *known = &c->keys[((uintptr_t)string >> 4) % KEYS];
+        const struct pp_key *key = known->string == string ? known->key : take_new_key(c, table, slot, known);
         if (key == NULL || !take_value(c, slot + 1, &value))
             return false;
         pp_tree_push(c->tree, key, value);
@@ -203,7 +200,7 @@ static bool take_table(struct camera *c, int table, struct pp_value *out)
         ok = fail_at(c, c->depth - 1, "the table is marked as an array but has string keys");
     c->depth--;
     if (ok && c->tree->full)
-        ok = fail_at(c, c->depth, "the state is too large from here on");
+        ok = fail_full(c);
     return ok;
 }
 
@@ -225,6 +222,7 @@ bool pp_lua_snapshot(lua_State *L, int index, const char *name, struct pp_tree *
     if (!lua_checkstack(L, 2 * PP_DELTA_STATE_DEPTH + 8))
         return fail_at(&c, 0, "the Lua stack is full");
     c.array_mark = array_mark(L);
+    c.keys[0].string = &c; /* not NULL, which what is no string has for an address */
     struct pp_value root;
     bool ok = take_value(&c, index, &root);
     if (ok)

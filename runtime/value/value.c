@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +29,16 @@ void pp_tree_destroy(struct pp_tree *tree)
     *tree = (struct pp_tree){.max_bytes = tree->max_bytes};
 }
 
+static size_t most(const struct pp_tree *tree)
+{
+    return tree->max_bytes != 0 ? tree->max_bytes : PP_TREE_MAX_BYTES;
+}
+
 /* NULL where the tree would become too large. */
 static void *take(struct pp_tree *tree, size_t size)
 {
     static uint64_t nothing; /* has an address, which NULL would not be */
-    size_t max = tree->max_bytes != 0 ? tree->max_bytes : PP_TREE_MAX_BYTES;
+    size_t max = most(tree);
     if (size == 0)
         return &nothing;
     if (size > max - tree->bytes) {
@@ -48,45 +54,56 @@ static size_t padded(size_t len)
     return (len + 7) & ~(size_t)7;
 }
 
-static void copy_padded(char *to, const char *bytes, size_t len)
+/* The bytes of a string shorter than 8, with zeros behind them. */
+static uint64_t load_short(const char *bytes, size_t len)
 {
+    uint32_t head, tail;
+    const unsigned char *b = (const unsigned char *)bytes;
     if (len == 0)
-        return;
-    memset(to + padded(len) - 8, 0, 8);
-    memcpy(to, bytes, len);
+        return 0;
+    if (len < 4)
+        return b[0] | (uint64_t)b[len / 2] << (len / 2 * 8) | (uint64_t)b[len - 1] << ((len - 1) * 8);
+    memcpy(&head, bytes, 4);
+    memcpy(&tail, bytes + len - 4, 4);
+    return head | (uint64_t)tail << ((len - 4) * 8);
+}
+
+/* Copies the bytes and fills up with zeros: whether they are UTF-8. */
+static bool copy_padded(char *to, const char *bytes, size_t len)
+{
+    uint64_t word, high = 0, last = 0;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        memcpy(&word, bytes + i, 8);
+        memcpy(to + i, &word, 8);
+        high |= word;
+    }
+    if (i < len) {
+        last = load_short(bytes + i, len - i);
+        memcpy(to + i, &last, 8);
+    }
+    return ((high | last) & UINT64_C(0x8080808080808080)) == 0 || pp_utf8_valid(bytes, len);
 }
 
 struct pp_value pp_tree_string(struct pp_tree *tree, const char *bytes, size_t len)
 {
-    char *copy = len < UINT32_MAX ? take(tree, padded(len)) : NULL;
-    if (copy == NULL) {
-        tree->full = true;
+    char *copy = take(tree, padded(len));
+    if (copy == NULL || !copy_padded(copy, bytes, len))
         return (struct pp_value){.kind = PP_VALUE_NIL};
-    }
-    copy_padded(copy, bytes, len);
     return (struct pp_value){.string = copy, .count = (uint32_t)len, .kind = PP_VALUE_STRING};
-}
-
-static uint32_t hash_of(const char *bytes, size_t len)
-{
-    return (uint32_t)pp_hash(bytes, len);
 }
 
 const struct pp_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t len)
 {
-    static const struct pp_key none;
-    uint32_t hash = hash_of(bytes, len);
+    uint32_t hash = (uint32_t)pp_hash(bytes, len);
     const struct pp_key **met = &tree->keys[hash % PP_TREE_KEYS];
     if (*met != NULL && (*met)->hash == hash && (*met)->len == len && memcmp((*met)->bytes, bytes, len) == 0)
         return *met;
-    struct pp_key *key = len < UINT32_MAX ? take(tree, sizeof *key + padded(len)) : NULL;
-    if (key == NULL) {
-        tree->full = true;
-        return &none;
-    }
+    struct pp_key *key = take(tree, sizeof *key + padded(len));
+    if (key == NULL || !copy_padded(key->bytes, bytes, len))
+        return NULL;
     key->hash = hash;
     key->len = (uint32_t)len;
-    copy_padded(key->bytes, bytes, len);
     return *met = key;
 }
 
@@ -97,7 +114,7 @@ struct pp_member *pp_tree_grow(struct pp_tree *tree)
         tree->open = pp_realloc(tree->open, tree->open_cap * sizeof *tree->open);
     }
     /* What is open counts before it is closed, so that a list without end is noticed. */
-    if (tree->open_count >= (tree->max_bytes != 0 ? tree->max_bytes : PP_TREE_MAX_BYTES) / sizeof(struct pp_value))
+    if (tree->open_count >= most(tree) / sizeof(struct pp_value))
         tree->full = true;
     return &tree->open[tree->open_count++];
 }
@@ -106,18 +123,16 @@ struct pp_value pp_tree_array(struct pp_tree *tree, uint32_t first)
 {
     uint32_t count = tree->open_count - first;
     const struct pp_member *open = tree->open + first;
-    struct pp_value array = {.items = NULL, .count = count, .kind = PP_VALUE_ARRAY, .depth = 1};
+    uint8_t deepest = 0;
     tree->open_count = first;
     struct pp_value *items = take(tree, count * sizeof *items);
     if (items == NULL)
         return (struct pp_value){.kind = PP_VALUE_NIL};
     for (uint32_t i = 0; i < count; i++) {
         items[i] = open[i].value;
-        if (array.depth <= items[i].depth)
-            array.depth = (uint8_t)(items[i].depth + 1);
+        deepest = open[i].value.depth > deepest ? open[i].value.depth : deepest;
     }
-    array.items = items;
-    return array;
+    return (struct pp_value){.items = items, .count = count, .kind = PP_VALUE_ARRAY, .depth = (uint8_t)(deepest + 1)};
 }
 
 /* The mask of the index of a map with so many members. */
@@ -134,56 +149,55 @@ static uint32_t *index_place(const struct pp_member *members, uint32_t *index, u
             return &index[at];
 }
 
-/* Copies the members and makes their index; returns how many there are without those that a later one replaces. */
-static uint32_t copy_indexed(struct pp_member *members, const struct pp_member *open, uint32_t count, uint32_t *index)
+static void make_index(struct pp_member *members, uint32_t count)
 {
-    uint32_t mask = index_mask(count), kept = 0;
+    uint32_t mask = index_mask(count), *index = (uint32_t *)(void *)(members + count);
     memset(index, 0xFF, (mask + 1) * sizeof *index);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t *place = index_place(members, index, mask, open[i].key);
-        if (*place == EMPTY)
-            *place = kept++;
-        members[*place] = open[i];
-    }
-    return kept;
-}
-
-static uint32_t copy_few(struct pp_member *members, const struct pp_member *open, uint32_t count)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = 0;
-        while (at < kept && !pp_key_same(members[at].key, open[i].key))
-            at++;
-        members[at] = open[i];
-        kept += at == kept;
-    }
-    return kept;
+    for (uint32_t i = 0; i < count; i++)
+        *index_place(members, index, mask, members[i].key) = i;
 }
 
 struct pp_value pp_tree_map(struct pp_tree *tree, uint32_t first)
 {
     uint32_t count = tree->open_count - first;
     const struct pp_member *open = tree->open + first;
-    struct pp_value map = {.members = NULL, .kind = PP_VALUE_MAP, .depth = 1};
+    uint8_t deepest = 0;
     tree->open_count = first;
     size_t index = count > FEW ? (index_mask(count) + 1) * sizeof(uint32_t) : 0;
     struct pp_member *members = take(tree, count * sizeof *members + index);
-    if (members == NULL || tree->full)
+    if (members == NULL)
         return (struct pp_value){.kind = PP_VALUE_NIL};
-    if (count > FEW) {
-        /* The index must be that of the count that stays, which lies behind as many members. */
-        map.count = copy_indexed(members, open, count, (uint32_t *)(void *)(members + count));
-        if (map.count < count && map.count > FEW)
-            copy_indexed(members, members, map.count, (uint32_t *)(void *)(members + map.count));
-    } else {
-        map.count = copy_few(members, open, count);
+    for (uint32_t i = 0; i < count; i++) {
+        members[i] = open[i];
+        deepest = open[i].value.depth > deepest ? open[i].value.depth : deepest;
     }
-    for (uint32_t i = 0; i < map.count; i++)
-        if (map.depth <= members[i].value.depth)
-            map.depth = (uint8_t)(members[i].value.depth + 1);
-    map.members = members;
-    return map;
+    if (count > FEW)
+        make_index(members, count);
+    return (struct pp_value){.members = members, .count = count, .kind = PP_VALUE_MAP, .depth = (uint8_t)(deepest + 1)};
+}
+
+/* Moves the last value of each key to where the key came first; returns how many keys there are. */
+static uint32_t keep_last(struct pp_member *open, uint32_t count)
+{
+    uint32_t mask = index_mask(count), kept = 0;
+    uint32_t *index = pp_malloc((mask + (size_t)1) * sizeof *index);
+    memset(index, 0xFF, (mask + (size_t)1) * sizeof *index);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *place = index_place(open, index, mask, open[i].key);
+        if (*place == EMPTY)
+            *place = kept++;
+        open[*place] = open[i];
+    }
+    free(index);
+    return kept;
+}
+
+struct pp_value pp_tree_map_of_last(struct pp_tree *tree, uint32_t first)
+{
+    uint32_t count = tree->open_count - first;
+    if (count > 1 && !tree->full)
+        tree->open_count = first + keep_last(tree->open + first, count);
+    return pp_tree_map(tree, first);
 }
 
 const struct pp_member *pp_value_look_up(const struct pp_value *map, const struct pp_key *key)
@@ -200,13 +214,13 @@ const struct pp_member *pp_value_look_up(const struct pp_value *map, const struc
     return NULL;
 }
 
-const struct pp_member *pp_value_get(const struct pp_value *map, const char *bytes, size_t len)
+const struct pp_member *pp_value_get(const struct pp_value *map, const char *key, size_t len)
 {
     if (map->kind != PP_VALUE_MAP)
         return NULL;
     const struct pp_member *members = map->members;
     for (uint32_t i = 0; i < map->count; i++)
-        if (members[i].key->len == len && memcmp(members[i].key->bytes, bytes, len) == 0)
+        if (members[i].key->len == len && memcmp(members[i].key->bytes, key, len) == 0)
             return &members[i];
     return NULL;
 }
@@ -231,22 +245,13 @@ static bool same_arrays(const struct pp_value *a, const struct pp_value *b)
 
 bool pp_value_equal(const struct pp_value *a, const struct pp_value *b)
 {
-    if (a->kind != b->kind || a->count != b->count)
+    if (a->kind < PP_VALUE_ARRAY)
+        return pp_value_same_scalar(a, b);
+    if (a->kind != b->kind || a->count != b->count || a->depth != b->depth)
         return false;
-    switch (a->kind) {
-    case PP_VALUE_BOOL:
-        return a->boolean == b->boolean;
-    case PP_VALUE_NUMBER:
-        return a->number == b->number;
-    case PP_VALUE_STRING:
-        return pp_value_same_bytes(a->string, b->string, a->count);
-    case PP_VALUE_ARRAY:
-        return a->depth == b->depth && (a->items == b->items || same_arrays(a, b));
-    case PP_VALUE_MAP:
-        return a->depth == b->depth && (a->members == b->members || same_maps(a, b));
-    default:
-        return true;
-    }
+    if (a->kind == PP_VALUE_MAP)
+        return a->members == b->members || same_maps(a, b);
+    return a->items == b->items || same_arrays(a, b);
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)

@@ -20,7 +20,8 @@
 
 struct pp_buf;
 
-/* A tree takes at most so many bytes of memory, unless its user says otherwise; this is some 4 MB of JSON. */
+/* A tree takes at most so many bytes of memory, unless its user says otherwise (less than 4 GiB); this is some 4 MB of
+ * JSON. */
 #define PP_TREE_MAX_BYTES ((size_t)8 << 20)
 
 enum pp_value_kind {
@@ -98,9 +99,10 @@ const struct pp_member *pp_value_get(const struct pp_value *map, const char *key
 
 /* --- building --- */
 
-/* Copies a string into the tree, or a key (one copy for all that are the same and near each other). The bytes are not
- * looked at: the caller knows that they are UTF-8. */
+/* Copies a string into the tree. It is nil where the bytes are not UTF-8, or the tree is full. */
 struct pp_value pp_tree_string(struct pp_tree *tree, const char *bytes, size_t len);
+
+/* Copies a key into the tree, once for all that are the same and near each other; likewise NULL. */
 const struct pp_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t len);
 
 /* A place for one more value of the innermost open level; its key only matters in a map. */
@@ -113,10 +115,13 @@ static inline void pp_tree_push(struct pp_tree *tree, const struct pp_key *key, 
     place->value = value;
 }
 
-/* Closes a level: what was pushed since open_count was `first` becomes an array or a map. Of the same key the last
- * value counts. Where the tree is full the value is nil. */
+/* Closes a level: what was pushed since open_count was `first` becomes an array or a map. Where the tree is full the
+ * value is nil. The keys of a map are different from each other. */
 struct pp_value pp_tree_array(struct pp_tree *tree, uint32_t first);
 struct pp_value pp_tree_map(struct pp_tree *tree, uint32_t first);
+
+/* The same for keys that may be the same: the last value of each counts. */
+struct pp_value pp_tree_map_of_last(struct pp_tree *tree, uint32_t first);
 
 /* --- looking --- */
 
@@ -136,6 +141,18 @@ static inline bool pp_value_same_bytes(const char *a, const char *b, size_t len)
 static inline bool pp_key_same(const struct pp_key *a, const struct pp_key *b)
 {
     return a == b || (a->hash == b->hash && a->len == b->len && pp_value_same_bytes(a->bytes, b->bytes, a->len));
+}
+
+/* pp_value_equal for two values of which neither is an array nor a map; false where one is. */
+static inline bool pp_value_same_scalar(const struct pp_value *a, const struct pp_value *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind == PP_VALUE_NUMBER)
+        return a->number == b->number;
+    if (a->kind == PP_VALUE_STRING)
+        return a->count == b->count && pp_value_same_bytes(a->string, b->string, a->count);
+    return a->kind == PP_VALUE_NIL || (a->kind == PP_VALUE_BOOL && a->boolean == b->boolean);
 }
 
 const struct pp_member *pp_value_look_up(const struct pp_value *map, const struct pp_key *key);

@@ -49,7 +49,7 @@ static struct pp_value value_of(struct parser *p, enum pp_json_token token)
     case PP_JSON_ARRAY_END:
         return pp_tree_array(p->tree, p->levels[p->reader.depth + 1].first);
     case PP_JSON_OBJECT_END:
-        return pp_tree_map(p->tree, p->levels[p->reader.depth + 1].first);
+        return pp_tree_map_of_last(p->tree, p->levels[p->reader.depth + 1].first);
     default:
         return (struct pp_value){.kind = PP_VALUE_NIL};
     }
@@ -72,7 +72,7 @@ static const char *parse(struct parser *p)
             return NULL;
         case PP_JSON_KEY:
             bytes = span_of(p, &len);
-            level->key = pp_tree_key(p->tree, bytes, len);
+            level->key = pp_tree_key(p->tree, bytes, len); /* NULL where the tree is full, which is seen next */
             break;
         case PP_JSON_ARRAY_BEGIN:
         case PP_JSON_OBJECT_BEGIN:

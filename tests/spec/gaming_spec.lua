@@ -314,6 +314,32 @@ describe("StateManager", function()
   end)
 end)
 
+describe("a snapshot", function()
+  local core = require "painda.core.delta"
+
+  it("tells the whole, then what changed, as JSON", function()
+    local seen = core.snapshot()
+    assert.equal("null", seen:json())
+    local state = { a = { 1, 2 } }
+    assert.equal('{"a":[1,2]}', seen:step_json(state))
+    assert.is_nil(seen:step_json(state))
+    state.b = true
+    assert.equal('{"b":true}', seen:step_json(state))
+    assert.equal(1, select("#", seen:step_json { a = 1 }))
+    assert.equal('{"a":1}', seen:json())
+  end)
+
+  it("keeps what it has seen last where a state can't be sent", function()
+    local seen = core.snapshot(1000)
+    seen:step { a = 1 }
+    local text, why = seen:step_json { a = ("x"):rep(2000) }
+    assert.is_nil(text)
+    assert.equal("state.a: the state is too large from here on", why)
+    assert.equal('{"a":1}', seen:json())
+    assert.equal('{"a":2}', seen:step_json { a = 2 })
+  end)
+end)
+
 -- --- what other languages are held to ---
 
 describe("the golden vectors", function()

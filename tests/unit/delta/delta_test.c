@@ -238,6 +238,53 @@ static void laws(void)
     pp_buf_destroy(&b);
 }
 
+/* Applies the delta in `out` to the state in `before`, whatever it was made from. Returns what must not be so. */
+static const char *misapply(void)
+{
+    char problem[128];
+    const char *error = NULL;
+    if (!pp_tree_parse(&delta, out.data, out.len, problem, sizeof problem))
+        return NULL;
+    if (!pp_delta_patch(&result, &before.root, &delta.root, &error))
+        return error != NULL && result.root.kind == PP_VALUE_NIL ? NULL : "refused, but something is left";
+    pp_buf_clear(&text);
+    pp_value_write(&result.root, &text);
+    if (!pp_tree_parse(&after, text.data, text.len, problem, sizeof problem))
+        return "what was made is no JSON";
+    return pp_value_equal(&after.root, &result.root) ? NULL : "what was made is written otherwise";
+}
+
+/* Deltas that were made for another state, or are damaged, either apply or are refused. */
+static void foreign_deltas(void)
+{
+    const char *given = getenv("PP_SEED");
+    uint64_t first = given != NULL ? strtoull(given, NULL, 10) : 1, count = given != NULL ? 1 : 4000;
+    struct pp_buf a = {0}, b = {0};
+    char problem[128];
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        struct pp_random random = {seed};
+        a.len = b.len = out.len = 0;
+        pair_write(seed, &a, &b);
+        CU_ASSERT_TRUE_FATAL(pp_tree_parse(&before, a.data, a.len, problem, sizeof problem));
+        CU_ASSERT_TRUE_FATAL(pp_tree_parse(&after, b.data, b.len, problem, sizeof problem));
+        pp_delta_diff(&before.root, &after.root, &out);
+        for (size_t i = 0; i < out.len; i++)
+            if (out.data[i] >= '0' && out.data[i] <= '9' && pp_random_below(&random, 3) == 0)
+                out.data[i] = (char)('0' + pp_random_below(&random, 10));
+        if (seed % 2 == 0) {
+            a.len = b.len = 0;
+            pair_write(seed + 1, &a, &b);
+            CU_ASSERT_TRUE_FATAL(pp_tree_parse(&before, a.data, a.len, problem, sizeof problem));
+        }
+        const char *broken = misapply();
+        CU_ASSERT_PTR_NULL(broken);
+        if (broken != NULL)
+            fprintf(stderr, "PP_SEED=%llu: %s\n", (unsigned long long)seed, broken);
+    }
+    pp_buf_destroy(&a);
+    pp_buf_destroy(&b);
+}
+
 static void frees_all(void)
 {
     struct pp_tree *trees[] = {&before, &after, &delta, &result};
@@ -256,6 +303,7 @@ int main(void)
                                                  {"is bounded", bounds},
                                                  {"stays within the depth of messages", deep_arrays},
                                                  {"holds its laws for random documents", laws},
+                                                 {"takes deltas of other states, or refuses them", foreign_deltas},
                                                  {"frees all", frees_all},
                                                  CU_TEST_INFO_NULL});
 }
