@@ -54,6 +54,18 @@ def test_cursors_tells_each_where_the_others_are():
         assert message["payload"]["error"]["code"] == "BAD_NAME"
 
 
+def test_arena_moves_its_bots_and_who_comes():
+    with Server(ROOT / "examples" / "arena" / "app.lua") as server, WebSocket(server) as ann:
+        ann.send(envelope("hello", None, ack_id=1).decode())
+        state = ann.receive_json("__pp_room_state")["payload"]["state"]
+        assert len(state["players"]) == 100
+        me = ann.receive_json("__pp_ack")["payload"]["args"][0]["id"]
+        ann.send(envelope("aim", {"x": "far", "y": 1}).decode())  # no place in the arena
+        ann.send(envelope("aim", {"x": 0, "y": 0}).decode())
+        while (delta := ann.receive_json("__pp_room_delta")["payload"])["delta"]["players"].get(me, {}).get("x") != 0:
+            assert len(delta["delta"]["players"]) > 50, "most of them move"
+
+
 def test_bots_play_by_its_own_tests():
     result = painda("test", ROOT / "examples" / "bots")
     assert result.returncode == 0, result.stdout + result.stderr
