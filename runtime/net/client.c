@@ -212,6 +212,7 @@ static int on_writeable(struct pp_client *client, struct lws *wsi)
         size_t len = pp_outq_peek(&client->queue, client->loop->tx, sizeof client->loop->tx, &bytes);
         if (lws_write(wsi, (unsigned char *)bytes, len, LWS_WRITE_HTTP) < 0)
             return -1;
+        client->loop->clock.wrote = true;
         pp_outq_consume(&client->queue, len);
     }
     if (client->queue.count > 0)

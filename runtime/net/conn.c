@@ -164,6 +164,7 @@ static bool flush(struct pp_conn *conn)
         }
         if (n > 0) {
             conn->bytes_out += (uint64_t)n;
+            conn->loop->clock.wrote = true;
             pp_outq_consume(&conn->outq, (size_t)n);
         } else if (n < 0 && conn->stream.ssl != NULL) {
             pp_outq_promise(&conn->outq, len);

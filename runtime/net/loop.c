@@ -136,15 +136,15 @@ static void arm_timers(struct pp_loop *loop)
         arm(&loop->timers, pp_loop_time(loop), on_timers);
 }
 
-bool pp_loop_is_quiet(struct pp_loop *loop)
+bool pp_loop_is_quiet(struct pp_loop *loop, int wait)
 {
     struct pollfd poller = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
-    return poll(&poller, 1, 0) == 0;
+    return poll(&poller, 1, wait) == 0;
 }
 
 static bool nothing_waits(struct pp_loop *loop)
 {
-    return loop->running && pp_loop_is_quiet(loop) && uv_backend_timeout(&loop->uv) != 0;
+    return loop->running && pp_loop_is_quiet(loop, 0) && uv_backend_timeout(&loop->uv) != 0;
 }
 
 static void do_idle_work(struct pp_loop *loop)

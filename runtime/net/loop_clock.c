@@ -4,6 +4,8 @@
 
 #include "net/loop_internal.h"
 
+#define SETTLE_MS 5
+
 static void fire_at_once(struct pp_loop *loop)
 {
     struct pp_timer *list = loop->clock.at_once, *timer;
@@ -38,12 +40,21 @@ static void move(struct pp_loop *loop)
     pp_wheel_advance(&loop->timers.wheel, clock->now);
 }
 
+/* What was written to a socket is at its other end at once as a rule, and a moment later on a machine that is busy. */
+static bool is_quiet(struct pp_loop *loop)
+{
+    if (!pp_loop_is_quiet(loop, loop->clock.wrote ? SETTLE_MS : 0))
+        return false;
+    loop->clock.wrote = false;
+    return true;
+}
+
 bool pp_loop_clock_step(struct pp_loop *loop)
 {
     struct pp_loop_clock *clock = &loop->clock;
     pp_wheel_advance(&loop->timers.wheel, clock->now); /* what was due when the clock was frozen */
     bool rests = clock->at_once == NULL && loop->later.first == NULL;
-    bool moving = clock->done != NULL && rests && pp_loop_is_quiet(loop);
+    bool moving = clock->done != NULL && rests && is_quiet(loop);
     if (clock->at_once != NULL)
         fire_at_once(loop);
     else if (moving && clock->now < clock->target)
