@@ -155,7 +155,15 @@ local function seat(self, client)
     return code == "closed" and code or ("a client is in at most %d rooms (maxRoomsPerClient)"):format(most)
   end
   if is_full(self) then
-    kick_oldest(self)
+    kick_oldest(self) -- whose handlers may do anything
+    if self._members[client] then
+      return
+    end
+    local why = client.closed and "closed" or self.disposed and "disposed" or is_full(self) and "full"
+    if why then
+      core.leave(client._ref, self._key)
+      return why
+    end
   end
   if self._seats == 0 then
     ticks.refresh(self)
@@ -353,6 +361,7 @@ function Room:dispose()
     take_out(self, client, "disposed")
   end
   owners[self._state] = nil
+  self._told:clear()
   _M.removed(self)
   return true
 end

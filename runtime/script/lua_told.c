@@ -4,7 +4,8 @@
  *         path. The state is then what the members know. `most` are the bytes that it may be long as JSON.
  *     told:look(state, most) → true where it is another than what they know; else as above. Nothing is taken yet
  *     told:commit(): what was looked at last is what they know
- *     told:json() → all that they know */
+ *     told:json() → all that they know
+ *     told:clear(): lets go of the memory; what they know is nil */
 #include "script/lua_told.h"
 #include "base/buf.h"
 #include "delta/delta.h"
@@ -154,9 +155,11 @@ static int json(lua_State *L)
     return 1;
 }
 
-static int collect(lua_State *L)
+static int clear(lua_State *L)
 {
-    pp_snapshot_destroy(luaL_checkudata(L, 1, TOLD));
+    struct pp_snapshot *told = luaL_checkudata(L, 1, TOLD);
+    pp_snapshot_destroy(told);
+    *told = (struct pp_snapshot){0};
     return 0;
 }
 
@@ -171,8 +174,8 @@ static int new_told(lua_State *L)
 
 void pp_bind_told(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"take", take}, {"look", look},    {"commit", commit},
-                                       {"json", json}, {"__gc", collect}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"take", take},   {"look", look},  {"commit", commit}, {"json", json},
+                                       {"clear", clear}, {"__gc", clear}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"told", new_told}, {NULL, NULL}};
     luaL_newmetatable(L, TOLD);
     luaL_register(L, NULL, methods);

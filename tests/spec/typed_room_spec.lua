@@ -316,6 +316,27 @@ describe("the members of a typed room", function()
     assert.equal('you had to leave the room "a": it is full', told[1][1].message)
   end)
 
+  it("are never more than there are seats, whatever who is told of a leave does", function()
+    local room = server:room("a", {}, { maxClients = 1, onFull = "kick-oldest" })
+    local ann, bob = member(room), connect()
+    local rejoined = false
+    room:on("leave", function(client)
+      if not rejoined then
+        rejoined = true
+        assert(room:join(client))
+      end
+    end)
+    assert.same({ false, "full" }, { room:join(bob.socket) })
+    assert.same({ ann.socket }, room:getClients())
+    room:on("leave", function()
+      room:join(bob.socket)
+    end)
+    assert.is_true(room:join(bob.socket))
+    assert.same({ bob.socket }, room:getClients())
+    assert.equal(1, room.clientCount)
+    assert.is_true(room:leave(bob.socket))
+  end)
+
   it("are let in by auth, which may wait", function()
     local go = task.waiter()
     local room
