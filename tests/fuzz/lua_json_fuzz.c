@@ -14,15 +14,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct pp_loop *loop; /* kept, as a leak is what nobody points to */
+static struct pp_loop *loop;
 static struct pp_vm *vm;
 static lua_State *L;
+
+static void close_state(void)
+{
+    pp_vm_delete(vm);
+    pp_loop_delete(loop);
+}
 
 static void open_state(void)
 {
     loop = pp_loop_new();
     vm = pp_vm_new(loop);
     L = pp_vm_lua(vm);
+    atexit(close_state);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "painda.flat");
     expect(lua_pcall(L, 1, 0, 0) == 0, "painda.flat does not load");
