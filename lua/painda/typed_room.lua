@@ -362,6 +362,7 @@ function Room:dispose()
   end
   owners[self._state] = nil
   self._told:clear()
+  ticks.forget_whole(self)
   _M.removed(self)
   return true
 end
@@ -448,6 +449,7 @@ function _M.new(server, id, initial, checked, level)
     _events = {},
     _told = told.new(),
     _version = 0,
+    _whole = false, -- the message with the state, while it is of this version
     _dirty = false, -- it may have changed since it was last told
     _lagging = false, -- some of those that are behind are here
     _served = false,

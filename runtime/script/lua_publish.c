@@ -1,12 +1,21 @@
-/* publish(server, type, json, clients) → how many it was sent to.
+/* Messages of the protocol whose payload is JSON already, for some clients: made once, whoever receives them. The JSON
+ * comes from an encoder and is not looked at. Clients that are gone are left out.
  *
- * A message of the protocol whose payload is JSON already, to the clients of an array (those that are gone are left
- * out): made once, whoever receives it. `json` comes from the encoder and is not looked at. */
+ *     publish(server, type, json, clients) → how many it was sent to, of an array of clients
+ *     parcel(server, type, json) → a message to be sent again and again
+ *     parcel:send(clients) → as publish            parcel:clear(): lets go of its memory; it is not sent any more */
 #include "base/buf.h"
 #include "script/lua_server.h"
 #include "wire/envelope.h"
 
 #include <lauxlib.h>
+
+#define PARCEL "painda.core.parcel"
+
+struct parcel {
+    struct pp_buf envelope;
+    struct pp_outgoing out; /* of the server in the environment */
+};
 
 static uint32_t send_to_all(lua_State *L, int clients, struct pp_outgoing *out)
 {
@@ -21,26 +30,80 @@ static uint32_t send_to_all(lua_State *L, int clients, struct pp_outgoing *out)
     return sent;
 }
 
+static void fill(struct parcel *parcel, const struct pp_lua_server *server, lua_State *L)
+{
+    size_t type_len, len;
+    const char *type = lua_tolstring(L, 2, &type_len), *json = lua_tolstring(L, 3, &len);
+    pp_envelope_begin(&parcel->envelope, type, type_len);
+    pp_buf_append(&parcel->envelope, json, len);
+    pp_envelope_end(&parcel->envelope, NULL, 0, 0);
+    parcel->out = (struct pp_outgoing){.encoding = &server->config.encoding,
+                                       .envelope = parcel->envelope.data,
+                                       .envelope_len = parcel->envelope.len,
+                                       .control = true};
+}
+
+static void empty(struct parcel *parcel)
+{
+    pp_outgoing_destroy(&parcel->out);
+    pp_buf_destroy(&parcel->envelope);
+    *parcel = (struct parcel){0};
+}
+
 static int publish(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    size_t type_len, len;
-    const char *type = luaL_checklstring(L, 2, &type_len), *json = luaL_checklstring(L, 3, &len);
+    struct parcel parcel = {0}; /* nothing raises while it is in use */
+    luaL_checktype(L, 2, LUA_TSTRING);
+    luaL_checktype(L, 3, LUA_TSTRING);
     luaL_checktype(L, 4, LUA_TTABLE);
-    struct pp_buf envelope = {0}; /* nothing below raises */
-    pp_envelope_begin(&envelope, type, type_len);
-    pp_buf_append(&envelope, json, len);
-    pp_envelope_end(&envelope, NULL, 0, 0);
-    struct pp_outgoing out = {
-        .encoding = &server->config.encoding, .envelope = envelope.data, .envelope_len = envelope.len, .control = true};
-    lua_pushnumber(L, send_to_all(L, 4, &out));
-    pp_outgoing_destroy(&out);
-    pp_buf_destroy(&envelope);
+    fill(&parcel, server, L);
+    lua_pushnumber(L, send_to_all(L, 4, &parcel.out));
+    empty(&parcel);
     return 1;
+}
+
+static int new_parcel(lua_State *L)
+{
+    struct pp_lua_server *server = pp_lua_server_check(L, 1);
+    luaL_checktype(L, 2, LUA_TSTRING);
+    luaL_checktype(L, 3, LUA_TSTRING);
+    lua_settop(L, 3);
+    struct parcel *parcel = lua_newuserdata(L, sizeof *parcel);
+    *parcel = (struct parcel){0};
+    luaL_getmetatable(L, PARCEL);
+    lua_setmetatable(L, -2);
+    lua_createtable(L, 1, 0); /* holds the server, whose encoding the message is made by */
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    lua_setfenv(L, -2);
+    fill(parcel, server, L);
+    return 1;
+}
+
+static int send_parcel(lua_State *L)
+{
+    struct parcel *parcel = luaL_checkudata(L, 1, PARCEL);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_pushnumber(L, parcel->out.encoding != NULL ? send_to_all(L, 2, &parcel->out) : 0);
+    return 1;
+}
+
+static int clear_parcel(lua_State *L)
+{
+    empty(luaL_checkudata(L, 1, PARCEL));
+    return 0;
 }
 
 void pp_bind_publish(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"publish", publish}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"send", send_parcel}, {"clear", clear_parcel}, {"__gc", clear_parcel}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"publish", publish}, {"parcel", new_parcel}, {NULL, NULL}};
+    luaL_newmetatable(L, PARCEL);
+    luaL_register(L, NULL, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
     luaL_register(L, NULL, functions);
 }

@@ -14,7 +14,7 @@ local told = require "painda.typed_room.told"
 
 local floor, max, type, xpcall, ipairs = math.floor, math.max, type, xpcall, ipairs
 local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
-local publish, publish_room = core.publish, core.publish_room
+local publish_room = core.publish_room
 
 local GOLDEN = 0.6180339887498949 -- multiples of it are spread evenly, however many there are
 
@@ -85,19 +85,23 @@ end
 
 -- --- telling the members ---
 
--- The payload of __pp_room_state, made once for each version.
-local function whole(self)
-  local text = self._whole
-  if not text then
-    text = ('{"room":%s,"state":%s,"full":true,"version":%d}'):format(self._name, self._told:json(), self._version)
-    self._whole = text
+-- Sends the whole state, as it was told last, to the clients of these refs. The message is made once for each version,
+-- however many come one after the other.
+function _M.send_whole(self, refs)
+  if not self._whole then
+    local text = '{"room":%s,"state":%s,"full":true,"version":%d}'
+    text = text:format(self._name, self._told:json(), self._version)
+    self._whole = core.parcel(self.server._core, "__pp_room_state", text)
   end
-  return text
+  self._whole:send(refs)
 end
 
--- Sends the whole state, as it was told last, to the clients of these refs.
-function _M.send_whole(self, refs)
-  publish(self.server._core, "__pp_room_state", whole(self), refs)
+-- The message with the whole state is old, or not needed any more.
+function _M.forget_whole(self)
+  if self._whole then
+    self._whole:clear()
+    self._whole = false
+  end
 end
 
 -- Takes the state as the one to be told from here on. True and the delta where it changed.
@@ -115,7 +119,7 @@ local function advance(self)
     return false
   end
   self._version = self._version + 1
-  self._whole = nil
+  _M.forget_whole(self)
   return true, delta
 end
 
