@@ -115,6 +115,7 @@ static bool get_field(struct pp_bit_reader *r, const struct pp_state_field *fiel
 static bool get_block(struct pp_bit_reader *r, struct pp_state_block *block, struct prefix *prefix)
 {
     uint32_t count = block->record->count;
+    pp_state_touch(block);
     if (!prefix->any || pp_bits_get(r, 1) == 0)
         prefix->mask = pp_bits_get_wide(r, count);
     prefix->any = true;

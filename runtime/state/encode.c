@@ -142,10 +142,10 @@ static void put_fields(struct writer *w, struct pp_state_block *block, uint64_t 
 /* A mask has the first field as its most significant bit. */
 static uint64_t in_order(uint64_t mask, uint32_t count)
 {
-    uint64_t turned = 0;
-    for (uint32_t i = 0; i < count; i++)
-        turned = turned << 1 | (mask >> i & 1);
-    return turned;
+    mask = (mask & UINT64_C(0x5555555555555555)) << 1 | (mask >> 1 & UINT64_C(0x5555555555555555));
+    mask = (mask & UINT64_C(0x3333333333333333)) << 2 | (mask >> 2 & UINT64_C(0x3333333333333333));
+    mask = (mask & UINT64_C(0x0F0F0F0F0F0F0F0F)) << 4 | (mask >> 4 & UINT64_C(0x0F0F0F0F0F0F0F0F));
+    return __builtin_bswap64(mask) >> (64 - count);
 }
 
 static void put_block(struct writer *w, struct pp_state_block *block, struct prefix *prefix)

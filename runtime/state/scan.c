@@ -1,25 +1,34 @@
-/* What has changed since the last commit: a comparison of memory, and of fields where that differs. */
+/* What has changed since the last commit: of what was touched, a comparison of memory, and of fields where that
+ * differs. */
 #include "state/state.h"
 #include "state/value.h"
 
 static bool scan_block(struct pp_state_block *block);
 
+static void untouch(struct pp_state_group *group, struct pp_state_block *block)
+{
+    block->touched = 0;
+    group->touched[block->id / 64] &= ~(UINT64_C(1) << block->id % 64);
+}
+
+static void scan_item(struct pp_state_group *group, struct pp_state_block *block)
+{
+    bool differs = scan_block(block); /* also of what is GONE, for a revert */
+    if (block->flags & PP_STATE_GONE)
+        group->gone[group->gone_count++] = block->id;
+    else if (differs || !(block->flags & PP_STATE_SENT))
+        group->changed[group->changed_count++] = block->id;
+    else
+        untouch(group, block);
+}
+
 static bool scan_group(struct pp_state_group *group)
 {
-    uint32_t changed = 0, gone = 0;
-    for (uint32_t id = 0; id < group->size; id++) {
-        struct pp_state_block *block = group->items[id];
-        if (block == NULL)
-            continue;
-        bool differs = scan_block(block); /* also of what is GONE, for a revert */
-        if (block->flags & PP_STATE_GONE)
-            group->gone[gone++] = id;
-        else if (differs || !(block->flags & PP_STATE_SENT))
-            group->changed[changed++] = id;
-    }
-    group->changed_count = changed;
-    group->gone_count = gone;
-    return changed > 0 || gone > 0;
+    group->changed_count = group->gone_count = 0;
+    for (uint32_t word = 0; word < (group->size + 63) / 64; word++)
+        for (uint64_t left = group->touched[word]; left != 0; left &= left - 1)
+            scan_item(group, group->items[word * 64 + (uint32_t)__builtin_ctzll(left)]);
+    return group->changed_count > 0 || group->gone_count > 0;
 }
 
 static bool is_same(const unsigned char *a, const unsigned char *b, uint32_t size)
@@ -68,5 +77,7 @@ static bool scan_block(struct pp_state_block *block)
 
 int pp_state_scan(struct pp_state_block *root)
 {
-    return scan_block(root);
+    if (root->touched && !scan_block(root))
+        root->touched = 0;
+    return root->touched != 0;
 }

@@ -200,7 +200,7 @@ static void lay_out(struct pp_state_record *record)
     for (uint32_t i = 0; i < record->count; i++) {
         struct pp_state_field *field = &record->fields[i];
         double nearest = fmin(fmax(0, field->min), field->max);
-        record->texts += field->kind == PP_STATE_TEXT;
+        record->texts |= (uint64_t)(field->kind == PP_STATE_TEXT) << i;
         if (pp_state_is_group(field))
             field->offset = (uint16_t)record->groups++;
         else if (field->kind == PP_STATE_QUANTIZED)

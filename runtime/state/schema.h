@@ -64,7 +64,7 @@ struct pp_state_record {
     uint32_t count;         /* of fields */
     uint32_t size;          /* bytes of values, a multiple of 8 */
     uint32_t groups;        /* maps and lists */
-    uint32_t texts;         /* strings */
+    uint64_t texts;         /* which fields are strings: a bit for each */
     bool is_single;         /* the element of a map or list that is a plain value: one field without a name */
     unsigned char *initial; /* `size` bytes */
 };

@@ -14,6 +14,18 @@ static struct pp_state *state_of(const struct pp_state_block *block)
     return block->state;
 }
 
+void pp_state_touch(struct pp_state_block *block)
+{
+    while (!block->touched) {
+        struct pp_state_group *group = block->owner;
+        block->touched = 1;
+        if (group == NULL)
+            return;
+        group->touched[block->id / 64] |= UINT64_C(1) << block->id % 64;
+        block = group->parent;
+    }
+}
+
 /* --- texts --- */
 
 static void release_text(struct pp_state_text *text)
@@ -52,6 +64,7 @@ int pp_state_set_text(struct pp_state_block *block, uint32_t offset, const char 
     struct pp_state_text **now = text_at(block->values, offset), *sent = *text_at(pp_state_base(block), offset);
     if (is_text(*now, bytes, len))
         return 1;
+    pp_state_touch(block);
     release_text(*now);
     *now = is_text(sent, bytes, len) ? sent : new_text(bytes, len);
     if (*now && *now == sent)
@@ -59,18 +72,17 @@ int pp_state_set_text(struct pp_state_block *block, uint32_t offset, const char 
     return 1;
 }
 
-/* `to` becomes what `from` is. */
-static void copy_values(const struct pp_state_record *record, unsigned char *to, const unsigned char *from)
+/* `to` becomes what `from` is; texts differ at most in the fields of `mask`. */
+static void copy_values(const struct pp_state_record *record, unsigned char *to, const unsigned char *from,
+                        uint64_t mask)
 {
-    for (uint32_t i = 0, left = record->texts; left > 0; i++) {
-        if (record->fields[i].kind != PP_STATE_TEXT)
-            continue;
+    for (uint64_t left = record->texts & mask; left != 0; left &= left - 1) {
+        uint32_t offset = record->fields[__builtin_ctzll(left)].offset;
         struct pp_state_text *text;
-        memcpy(&text, from + record->fields[i].offset, sizeof(text));
+        memcpy(&text, from + offset, sizeof(text));
         if (text)
             text->refs++;
-        release_text(*text_at(to, record->fields[i].offset));
-        left--;
+        release_text(*text_at(to, offset));
     }
     memcpy(to, from, record->size);
 }
@@ -132,6 +144,7 @@ static void delete_group(struct pp_state_group *group)
     free(group->items);
     free(group->changed);
     free(group->gone);
+    free(group->touched);
     free(group);
 }
 
@@ -142,12 +155,11 @@ void pp_state_unref(struct pp_state_block *block)
     struct pp_state_record *record = block->record;
     for (uint32_t i = 0; i < record->groups; i++)
         delete_group(pp_state_group_at(block, i));
-    for (uint32_t i = 0, left = record->texts; left > 0; i++)
-        if (record->fields[i].kind == PP_STATE_TEXT) {
-            release_text(*text_at(block->values, record->fields[i].offset));
-            release_text(*text_at(pp_state_base(block), record->fields[i].offset));
-            left--;
-        }
+    for (uint64_t left = record->texts; left != 0; left &= left - 1) {
+        uint32_t offset = record->fields[__builtin_ctzll(left)].offset;
+        release_text(*text_at(block->values, offset));
+        release_text(*text_at(pp_state_base(block), offset));
+    }
     if (block->state) {
         pp_buf_destroy(&block->state->scratch);
         free(block->state);
@@ -175,6 +187,9 @@ static bool reserve(struct pp_state_group *group, uint32_t id, struct pp_state *
     group->changed = pp_realloc(group->changed, capacity * sizeof(*group->changed));
     group->gone = pp_realloc(group->gone, capacity * sizeof(*group->gone));
     memset(group->items + group->capacity, 0, (capacity - group->capacity) * sizeof(*group->items));
+    size_t words = (group->capacity + 63) / 64, wanted = (capacity + 63) / 64;
+    group->touched = pp_realloc(group->touched, wanted * sizeof(*group->touched));
+    memset(group->touched + words, 0, (wanted - words) * sizeof(*group->touched));
     group->capacity = capacity;
     return true;
 }
@@ -196,6 +211,7 @@ struct pp_state_block *pp_state_place(struct pp_state_group *group, uint32_t id,
     group->count++;
     if (state)
         state->blocks++;
+    pp_state_touch(block);
     return block;
 }
 
@@ -250,6 +266,8 @@ static void take_out(struct pp_state_block *block)
     if (block->key)
         pp_map_remove(&group->keys, block->key->bytes, block->key->len);
     block->flags = PP_STATE_GONE; /* to whom still holds it */
+    block->touched = 1;
+    group->touched[block->id / 64] &= ~(UINT64_C(1) << block->id % 64);
     group->items[block->id] = NULL;
     if (block->id < group->hint)
         group->hint = block->id;
@@ -262,6 +280,7 @@ static void take_out(struct pp_state_block *block)
 
 void pp_state_remove(struct pp_state_block *block)
 {
+    pp_state_touch(block);
     if (!(block->flags & PP_STATE_SENT)) {
         take_out(block);
     } else if (!(block->flags & PP_STATE_GONE)) {
@@ -297,7 +316,8 @@ static void clear_group(struct pp_state_group *group)
 
 void pp_state_clear(struct pp_state_block *block)
 {
-    copy_values(block->record, block->values, block->record->initial);
+    pp_state_touch(block);
+    copy_values(block->record, block->values, block->record->initial, UINT64_MAX);
     for (uint32_t i = 0; i < block->record->groups; i++)
         clear_group(pp_state_group_at(block, i));
 }
@@ -305,6 +325,12 @@ void pp_state_clear(struct pp_state_block *block)
 /* --- commit and revert: after a scan, both go where it found something --- */
 
 static void commit_block(struct pp_state_block *block);
+
+static void untouch(struct pp_state_group *group)
+{
+    if (group->touched)
+        memset(group->touched, 0, (group->size + 63) / 64 * sizeof(*group->touched));
+}
 
 static void commit_group(struct pp_state_group *group)
 {
@@ -314,13 +340,15 @@ static void commit_group(struct pp_state_group *group)
         commit_block(group->items[group->changed[i]]);
     group->gone_count = group->changed_count = 0;
     group->sent = group->count;
+    untouch(group);
 }
 
 static void commit_block(struct pp_state_block *block)
 {
+    copy_values(block->record, pp_state_base(block), block->values, block->mask);
     block->flags |= PP_STATE_SENT;
     block->mask = 0;
-    copy_values(block->record, pp_state_base(block), block->values);
+    block->touched = 0;
     for (uint32_t i = 0; i < block->record->groups; i++)
         commit_group(pp_state_group_at(block, i));
 }
@@ -353,12 +381,14 @@ static void revert_group(struct pp_state_group *group)
             take_out(block);
     }
     group->gone_count = group->changed_count = 0;
+    untouch(group);
 }
 
 static void revert_block(struct pp_state_block *block)
 {
     block->mask = 0;
-    copy_values(block->record, block->values, pp_state_base(block));
+    block->touched = 0;
+    copy_values(block->record, block->values, pp_state_base(block), UINT64_MAX);
     for (uint32_t i = 0; i < block->record->groups; i++)
         revert_group(pp_state_group_at(block, i));
 }

@@ -29,8 +29,8 @@ enum { PP_STATE_SENT = 1, PP_STATE_GONE = 2 };
 struct pp_state_block {
     uint32_t refs;
     uint32_t id;
-    uint32_t flags; /* SENT: was there at the last commit. GONE: has been removed */
-    uint32_t unused;
+    uint32_t flags;               /* SENT: was there at the last commit. GONE: has been removed */
+    uint32_t touched;             /* may differ from the last commit, as may all that it is in */
     uint64_t mask;                /* of the fields that changed, by the last scan */
     struct pp_state_group *owner; /* NULL of the root, and of what was taken out of its group */
     struct pp_state_text *key;    /* of an item of a map */
@@ -50,6 +50,7 @@ struct pp_state_group {
     uint32_t changed_count;   /* the last scan found these … */
     uint32_t gone_count;      /* … and these */
     uint32_t *changed, *gone; /* ids, rising; room for `capacity` */
+    uint64_t *touched;        /* a bit for each id whose block is touched */
     struct pp_state_block *parent;
     const struct pp_state_field *field;
     struct pp_map keys; /* of a map: also of what is GONE */
@@ -86,6 +87,9 @@ static inline struct pp_state_group *pp_state_group_at(struct pp_state_block *bl
 /* The same for callers by FFI. */
 void *pp_state_group_of(struct pp_state_block *block, uint32_t place);
 
+/* To be called before a value is changed. */
+void pp_state_touch(struct pp_state_block *block);
+
 /* Sets the text at `offset` of the values: 1. 0 where it is not UTF-8; the caller has checked the length. */
 int pp_state_set_text(struct pp_state_block *block, uint32_t offset, const char *bytes, size_t len);
 
@@ -107,7 +111,8 @@ int pp_state_resize(struct pp_state_group *group, uint32_t count);
 /* Initial values, and empty groups. */
 void pp_state_clear(struct pp_state_block *block);
 
-/* Finds what has changed since the last commit: 1 if anything. The writers go by what the last scan found. */
+/* Finds what has changed since the last commit: 1 if anything. Looks only at what was touched; the writers go by what
+ * the last scan found. */
 int pp_state_scan(struct pp_state_block *root);
 
 /* What the last scan found is no change any more. */

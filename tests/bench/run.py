@@ -14,7 +14,7 @@ from typing import Callable
 
 import quiet
 import report
-from servers import ROOT, Failure, Server, Tools, codec_times, virtual_clients
+from servers import ROOT, Failure, Server, Tools, codec_times, declared_ticks, virtual_clients
 
 IDLE = 5000
 STORM = 5000
@@ -64,6 +64,9 @@ class Bench:
     def codec(self, name):
         return codec_times(self.tools, name)
 
+    def declared(self, *what):
+        return declared_ticks(self.tools, *what)
+
 
 def echo(server, work="echo", **options):
     return lambda bench: bench.load(server, work, connections=100, inflight=16, **options)
@@ -95,6 +98,18 @@ def storm(server):
 
 def codec(name):
     return lambda bench: bench.codec(name)
+
+
+def declared(*what):
+    return lambda bench: bench.declared(*what)
+
+
+def declared_group(kind, players, moving, *more):
+    """Declared state beside @colyseus/schema: the rows that both kinds of numbers have, and `more`."""
+    title = f"{moving} of {players:,} players move, {kind}"
+    return Group({name: declared(name, kind, players, moving) for name in ("painda", "colyseus")},
+                 [ratio("declared", f"{title}: time of @colyseus/schema's", "tick_ns", "painda", "colyseus", most=1),
+                  ratio("declared", "the same: bytes", "bytes", "painda", "colyseus", most=0.75), *more])
 
 
 def ratio(key, title, figure, ours, theirs, **goal):
@@ -183,6 +198,11 @@ GROUPS = [
            codec_row("json", "JSON encode of 26 KB, of node's time", "encode_ns", "painda", most=0.8),
            codec_row("json", "the same decode, lua-cjson", "decode_ns", "cjson"),
            codec_row("json", "the same encode, lua-cjson", "encode_ns", "cjson")]),
+    declared_group("float32", 100, 10),
+    declared_group("float32", 1000, 100),
+    declared_group("quantized", 100, 10,
+                   Row("declared", "the same: bytes a player that moved", lambda f: f["painda"]["bytes"] / 10, ("painda",),
+                       most=4, unit="B")),
 ]
 KEYS = sorted({row.key for group in GROUPS for row in group.rows})
 

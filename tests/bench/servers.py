@@ -201,9 +201,16 @@ def virtual_clients(tools):
     return printed_figures(tools, "painda", [tools.painda, "run", HERE / "apps" / "virtual.lua"])
 
 
-def printed_figures(tools, name, command):
+def declared_ticks(tools, name, kind, players, moving):
+    """Nanoseconds and bytes of a tick of a declared state, of painda or @colyseus/schema."""
+    command = {"painda": [tools.painda, "run", HERE / "apps" / "declared.lua"],
+               "colyseus": [tools.node, HERE / "peers" / "declared.mjs"]}[name]
+    return printed_figures(tools, name, command, BENCH_KIND=kind, BENCH_PLAYERS=str(players), BENCH_MOVING=str(moving))
+
+
+def printed_figures(tools, name, command, **settings):
     """The figures that a program prints, as JSON, before it ends."""
-    environment = {**os.environ, "BENCH_STATE": str(HERE / "state.json")}
+    environment = {**os.environ, "BENCH_STATE": str(HERE / "state.json"), **settings}
     try:
         done = subprocess.run(pinned(tools.server_core, command), capture_output=True, text=True, timeout=60, cwd=ROOT,
                               env=environment, stdin=subprocess.DEVNULL)

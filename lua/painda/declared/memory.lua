@@ -12,7 +12,7 @@ struct pp_state_text { uint32_t refs, len; char bytes[?]; };
 struct pp_state { void *root; uint32_t version; };
 struct pp_state_group;
 struct pp_state_block {
-  uint32_t refs, id, flags, unused;
+  uint32_t refs, id, flags, touched;
   uint64_t mask;
   struct pp_state_group *owner;
   struct pp_state_text *key;
@@ -33,6 +33,7 @@ int pp_state_text_is_good(const char *text, size_t len);
 struct pp_state_block *pp_state_new(void *schema);
 void pp_state_unref(void *block);
 void *pp_state_group_of(void *block, uint32_t place);
+void pp_state_touch(void *block);
 int pp_state_set_text(void *block, uint32_t offset, const char *bytes, size_t len);
 struct pp_state_block *pp_state_find(const struct pp_state_group *group, const char *key, size_t len);
 struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *key, size_t len);
@@ -88,7 +89,7 @@ local function pointer_type(fields)
     end
   end
   sort(values, function(a, b) return a.offset < b.offset end)
-  local code = { "struct { uint32_t refs, id, flags, unused; uint64_t mask; struct pp_state_group *owner; "
+  local code = { "struct { uint32_t refs, id, flags, touched; uint64_t mask; struct pp_state_group *owner; "
     .. "struct pp_state_text *key; void *record; struct pp_state *state;" }
   for _, field in ipairs(values) do
     code[#code + 1] = ("%s __pp_%d;"):format(C_TYPES[field.type.kind], field.n)

@@ -26,10 +26,18 @@ local function read_code(field)
   return field.type.kind == "string" and ("text(%s)"):format(at) or at
 end
 
+-- What stores a value that passes, and returns.
+local STORE = [[%s then
+      local at = self.__pp_at
+      if at.touched == 0 then touch(at) end
+      at.__pp_%d = %s
+      return
+    end]]
+
 local function write_code(field)
-  local t, at = field.type, AT .. field.n
+  local t = field.type
   if t.kind == "bool" then
-    return ('if type(value) == "boolean" then %s = value and 1 or 0 return end'):format(at)
+    return STORE:format('if type(value) == "boolean"', field.n, "value and 1 or 0")
   elseif t.kind == "string" then
     return ([[if type(value) == "string" and #value <= %d and set_text(self.__pp_at, %d, value, #value) == 1 then
       return
@@ -37,12 +45,13 @@ local function write_code(field)
   end
   local range = types.RANGES[t.kind] or { t.min, t.max }
   local whole = types.RANGES[t.kind] and not types.IS_FLOAT[t.kind] and " and floor(value) == value" or ""
-  return ('if type(value) == "number" and value >= %.17g and value <= %.17g%s then %s = value return end')
-    :format(range[1], range[2], whole, at)
+  local condition = ('if type(value) == "number" and value >= %.17g and value <= %.17g%s')
+    :format(range[1], range[2], whole)
+  return STORE:format(condition, field.n, "value")
 end
 
 local CODE = [[
-local type, floor, text, set_text, subs, assign, unknown, refuse = ...
+local type, floor, text, touch, set_text, subs, assign, unknown, refuse = ...
 return function(self, key)
   %s
   end
@@ -68,7 +77,8 @@ local function accessors(members, fields, first, subs, assign, unknown, refuse)
     end
   end
   local code = CODE:format(concat(read, "\n  "), concat(write, "\n  "))
-  return assert(loadstring(code, "=state"))(type, floor, text, ffi.C.pp_state_set_text, subs, assign, unknown, refuse)
+  return assert(loadstring(code, "=state"))(type, floor, text, ffi.C.pp_state_touch,
+    ffi.C.pp_state_set_text, subs, assign, unknown, refuse)
 end
 
 local INITIAL = { bool = false, string = "" }
