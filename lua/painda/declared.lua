@@ -10,7 +10,7 @@ local group = require "painda.declared.group"
 local array = require("painda.core.json").array
 
 local C = ffi.C
-local type, error, setmetatable, pairs = type, error, setmetatable, pairs
+local type, error, pcall, tostring, setmetatable, pairs = type, error, pcall, tostring, setmetatable, pairs
 local take = memory.take
 
 local _M = {
@@ -28,47 +28,58 @@ local FILL = {}
 local TYPE = {}
 local POINTER = {}
 
-local function compile(bytes)
-  local reason = ffi.new "char[128]"
-  local pointer = C.pp_state_schema_new(bytes, #bytes, reason, 128)
-  if pointer == nil then
-    return nil, ffi.string(reason)
-  end
-  return ffi.gc(pointer, C.pp_state_schema_unref)
-end
+-- A schema's bytes → the schema. There is one for the same bytes, after a reload too: its C types stay for ever.
+local known = {}
 
 local function build(t, bytes, pointer)
   local self = setmetatable({ bytes = bytes }, Schema)
   local context = { schema = pointer, count = 0, bind_group = group.bind }
   self[ROOT], self[FILL] = record.bind_block(t, context)
   self[TYPE], self[POINTER] = t, pointer
+  known[bytes] = self
   return self
+end
+
+-- The schema of the bytes; nil and why there is none. `t` is its type where that is known.
+local function schema_of(bytes, t)
+  if known[bytes] then
+    return known[bytes]
+  end
+  local reason = ffi.new "char[128]"
+  local pointer = C.pp_state_schema_new(bytes, #bytes, reason, 128)
+  if pointer == nil then
+    return nil, ffi.string(reason)
+  end
+  pointer = ffi.gc(pointer, C.pp_state_schema_unref)
+  local fine, made = pcall(build, t or types.from_bytes(bytes), bytes, pointer)
+  if fine then
+    return made
+  elseif tostring(made):find "table overflow" then
+    return nil, "there are too many different schemas in this process"
+  end
+  error(made, 0)
 end
 
 -- painda.schema { name = type, … }: a schema. Raises for what is none.
 function _M.schema(fields)
   local t, problem = types.declare(fields)
-  if not t then
-    error("painda.schema: " .. problem, 2)
+  local schema
+  if t then
+    schema, problem = schema_of(types.to_bytes(t), t)
   end
-  local bytes = types.to_bytes(t)
-  local pointer, reason = compile(bytes)
-  if not pointer then
-    error("painda.schema: " .. reason, 2)
-  end
-  return build(t, bytes, pointer)
+  return schema or error("painda.schema: " .. problem, 2)
 end
 
 -- The schema that another program has sent: nil, message, code where the bytes are none.
 function _M.decodeSchema(bytes)
   if type(bytes) ~= "string" then
-    error(("decodeSchema takes a string of bytes, not a %s"):format(type(bytes)), 2)
+    error(("decodeSchema takes a string of bytes, not %s"):format(types.show(bytes)), 2)
   end
-  local pointer, reason = compile(bytes)
-  if not pointer then
-    return nil, reason, "SCHEMA_ERROR"
+  local schema, problem = schema_of(bytes)
+  if not schema then
+    return nil, problem, "SCHEMA_ERROR"
   end
-  return build(types.from_bytes(bytes), bytes, pointer)
+  return schema
 end
 
 local roots = setmetatable({}, { __mode = "k" }) -- root view → its schema

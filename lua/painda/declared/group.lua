@@ -25,15 +25,14 @@ local function group(field, what, inside)
     metatable.__tostring = function(self)
       return what .. " " .. views.path(self.__pp_block, inside)
     end
-    local ct = views.new_type(MEMBERS, metatable)
+    local ct = views.new_type(MEMBERS, "__pp_at", metatable)
     return function(parent)
-      local at = C.pp_state_group_of(parent, field.offset)
       local view = ct()
-      view.__pp_at = at
-      view.__pp_block = ffi.cast("struct pp_state_block *", parent)
-      view.__pp_slot = numbers.take()
+      view.__pp_at = C.pp_state_group_of(parent, field.offset)
+      view.__pp_block = parent
+      views.hold(view, numbers)
       entries[view.__pp_slot] = {}
-      return views.hold(view, view.__pp_block, numbers)
+      return view
     end
   end
   return entries, new

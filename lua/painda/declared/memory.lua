@@ -1,14 +1,16 @@
--- The memory of declared states as the FFI sees it: what runtime/state/ declares, once more, and a C type for each
--- record of a schema.
+-- The memory of declared states as the FFI sees it: what runtime/state/ declares, once more.
+--
+-- C types are never collected and there are 65,536 in a process, so all blocks are of one type, whose values are read
+-- by arrays of each kind, and only views have types of their own, which is where metatables are.
 
 local ffi = require "ffi"
 require "painda.core.state" -- has the functions linked
 
-local ipairs, assert, concat, sort = ipairs, assert, table.concat, table.sort
+local ipairs = ipairs
 
 ffi.cdef [[
 struct pp_state_buf { char *data; size_t len, cap; };
-struct pp_state_text { uint32_t refs, len; char bytes[?]; };
+struct pp_state_text { uint32_t refs, len; char bytes[1]; };
 struct pp_state { void *root; uint32_t version; };
 struct pp_state_group;
 struct pp_state_block {
@@ -18,6 +20,17 @@ struct pp_state_block {
   struct pp_state_text *key;
   void *record;
   struct pp_state *state;
+  union {
+    uint8_t uint8[1];
+    uint16_t uint16[1];
+    uint32_t uint32[1];
+    int8_t int8[1];
+    int16_t int16[1];
+    int32_t int32[1];
+    float float32[1];
+    double float64[1];
+    struct pp_state_text *text[1];
+  };
 };
 struct pp_state_group {
   struct pp_state_block **items;
@@ -55,18 +68,18 @@ local C = ffi.C
 local _M = {}
 
 -- A C type of its own each time: busted has ffi.typeof answer the same text with the same type, whatever the rest is.
-function _M.new_type(text, ...)
-  return ffi.typeof(("%s /* %d */"):format(text, C.pp_state_serial()), ...)
+function _M.new_type(text)
+  return ffi.typeof(("%s /* %d */"):format(text, C.pp_state_serial()))
 end
 
-local C_TYPES = {
-  bool = "uint8_t", uint8 = "uint8_t", uint16 = "uint16_t", uint32 = "uint32_t", int8 = "int8_t", int16 = "int16_t",
-  int32 = "int32_t", float32 = "float", float64 = "double", varint = "double", quantized = "double",
-  string = "struct pp_state_text *",
+local ARRAYS = {
+  bool = { "uint8", 1 }, uint8 = { "uint8", 1 }, uint16 = { "uint16", 2 }, uint32 = { "uint32", 4 },
+  int8 = { "int8", 1 }, int16 = { "int16", 2 }, int32 = { "int32", 4 }, float32 = { "float32", 4 },
+  float64 = { "float64", 8 }, varint = { "float64", 8 }, quantized = { "float64", 8 }, string = { "text", 8 },
 }
 
--- A record's fields in the order of their numbers, with those of nested records in place: { kind =, type =, n =,
--- offset = }.
+-- A record's fields in the order of their numbers, with those of nested records in place: { type =, n =,
+-- offset =, place = such as float32[3] }.
 local function flatten(t, out)
   if t.kind == "record" then
     for _, member in ipairs(t.members) do
@@ -78,38 +91,15 @@ local function flatten(t, out)
   return out
 end
 
-local HEADER = ffi.sizeof "struct pp_state_block"
-
--- A pointer type to the record's blocks, whose values are members named __pp_0, __pp_1 and so on.
-local function pointer_type(fields)
-  local values = {}
-  for _, field in ipairs(fields) do
-    if C_TYPES[field.type.kind] then
-      values[#values + 1] = field
-    end
-  end
-  sort(values, function(a, b) return a.offset < b.offset end)
-  local code = { "struct { uint32_t refs, id, flags, touched; uint64_t mask; struct pp_state_group *owner; "
-    .. "struct pp_state_text *key; void *record; struct pp_state *state;" }
-  for _, field in ipairs(values) do
-    code[#code + 1] = ("%s __pp_%d;"):format(C_TYPES[field.type.kind], field.n)
-  end
-  code[#code + 1] = "}"
-  local struct = _M.new_type(concat(code, " "))
-  for _, field in ipairs(values) do
-    assert(ffi.offsetof(struct, "__pp_" .. field.n) == HEADER + field.offset)
-  end
-  return _M.new_type("$ *", struct)
-end
-
--- The record's fields and its pointer type. `number` is the record's in the schema: in the order in which their types
--- begin in its bytes.
+-- The record's fields. `number` is the record's in the schema: in the order in which their types begin in its bytes.
 function _M.lay_out(schema, number, t)
   local fields = flatten(t, {})
   for _, field in ipairs(fields) do
+    local array = ARRAYS[field.type.kind]
     field.offset = C.pp_state_offset(schema, number, field.n)
+    field.place = array and ("%s[%d]"):format(array[1], field.offset / array[2])
   end
-  return fields, pointer_type(fields)
+  return fields
 end
 
 local KEPT = 2 ^ 20

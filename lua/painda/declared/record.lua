@@ -16,10 +16,8 @@ local function text(pointer)
   return pointer ~= nil and ffi.string(pointer.bytes, pointer.len) or ""
 end
 
-local AT = "self.__pp_at.__pp_"
-
 local function read_code(field)
-  local at = AT .. field.n
+  local at = "self.__pp_block." .. field.place
   if field.type.kind == "bool" then
     return at .. " ~= 0"
   end
@@ -28,18 +26,18 @@ end
 
 -- What stores a value that passes, and returns.
 local STORE = [[%s then
-      local at = self.__pp_at
+      local at = self.__pp_block
       if at.touched == 0 then touch(at) end
-      at.__pp_%d = %s
+      at.%s = %s
       return
     end]]
 
 local function write_code(field)
   local t = field.type
   if t.kind == "bool" then
-    return STORE:format('if type(value) == "boolean"', field.n, "value and 1 or 0")
+    return STORE:format('if type(value) == "boolean"', field.place, "value and 1 or 0")
   elseif t.kind == "string" then
-    return ([[if type(value) == "string" and #value <= %d and set_text(self.__pp_at, %d, value, #value) == 1 then
+    return ([[if type(value) == "string" and #value <= %d and set_text(self.__pp_block, %d, value, #value) == 1 then
       return
     end]]):format(t.max, field.offset)
   end
@@ -47,7 +45,7 @@ local function write_code(field)
   local whole = types.RANGES[t.kind] and not types.IS_FLOAT[t.kind] and " and floor(value) == value" or ""
   local condition = ('if type(value) == "number" and value >= %.17g and value <= %.17g%s')
     :format(range[1], range[2], whole)
-  return STORE:format(condition, field.n, "value")
+  return STORE:format(condition, field.place, "value")
 end
 
 local CODE = [[
@@ -124,8 +122,8 @@ local function iterator(members)
 end
 
 -- The views of `t`, whose fields are those of a block from `first` on, under the path `inside`. Returned:
--- make(pointer) → view, fill(view, value), read(view, key), write(view, key, value), and the inner views' two.
-local function bind(t, members, block, first, inside, context)
+-- make(block) → view, fill(view, value), read(view, key), write(view, key, value), and the inner views' two.
+local function bind(t, members, fields, first, inside, context)
   local numbers = views.numbering()
   local subs, assign, fills = {}, {}, {}
 
@@ -152,16 +150,16 @@ local function bind(t, members, block, first, inside, context)
     local below = member.name == "" and inside or views.join(inside, member.name)
     local at = first + member.first
     if kind == "record" then
-      make, fills[i] = bind(member.type, member.type.members, block, at, below, context)
+      make, fills[i] = bind(member.type, member.type.members, fields, at, below, context)
     elseif kind == "map" or kind == "list" then
-      make, fills[i] = context.bind_group(member.type, block.fields[at + 1], below, context)
+      make, fills[i] = context.bind_group(member.type, fields[at + 1], below, context)
     end
     if make then
       local cache = numbers.array()
       subs[i] = function(self)
         local view = cache[self.__pp_slot]
         if not view then
-          view = make(self.__pp_at)
+          view = make(self.__pp_block)
           cache[self.__pp_slot] = view
         end
         return view
@@ -173,21 +171,20 @@ local function bind(t, members, block, first, inside, context)
     end
   end
 
-  local read, write = accessors(members, block.fields, first, subs, assign, unknown, refuse)
-  local ct = views.new_type("union { $ __pp_at; struct pp_state_block *__pp_block; }", {
+  local read, write = accessors(members, fields, first, subs, assign, unknown, refuse)
+  local ct = views.new_type("struct pp_state_block *__pp_block", "__pp_block", {
     __index = read,
     __newindex = write,
     __pairs = iterator(members),
     __tostring = function(self)
       return "record " .. views.path(self.__pp_block, inside)
     end,
-  }, block.pointer)
+  })
 
-  local function make(pointer)
+  local function make(block)
     local view = ct()
-    view.__pp_at = pointer
-    view.__pp_slot = numbers.take()
-    return views.hold(view, view.__pp_block, numbers)
+    view.__pp_block = block
+    return views.hold(view, numbers)
   end
   return make, filler(members, subs, fills), read, write, subs, fills
 end
@@ -197,21 +194,19 @@ end
 function _M.bind_block(t, context)
   local number = context.count
   context.count = number + 1
-  local block = {}
-  block.fields, block.pointer = memory.lay_out(context.schema, number, t)
-  local pointer = block.pointer
+  local fields = memory.lay_out(context.schema, number, t)
   if t.kind == "record" then
-    local make, fill = bind(t, t.members, block, 0, "", context)
-    return function(at) return make(ffi.cast(pointer, at)) end, fill
+    local make, fill = bind(t, t.members, fields, 0, "", context)
+    return make, fill
   end
-  local make, _, read, write, subs, fills = bind(t, { { name = "", type = t, first = 0 } }, block, 0, "", context)
+  local make, _, read, write, subs, fills = bind(t, { { name = "", type = t, first = 0 } }, fields, 0, "", context)
   local function fill(view, value)
     if subs[1] then
       return fills[1](subs[1](view), value)
     end
     write(view, "", value)
   end
-  return function(at) return make(ffi.cast(pointer, at)) end, fill, function(view) return read(view, "") end
+  return make, fill, function(view) return read(view, "") end
 end
 
 return _M

@@ -19,11 +19,12 @@ function check.is_view(value)
   return type(value) == "cdata" and view_types[tonumber(ffi.typeof(value))] == true
 end
 
--- The C type of views that have `members`, which begin with a pointer __pp_at, and what their metatable is.
-function _M.new_type(members, metatable, ...)
-  local ct = memory.new_type("struct { " .. members .. "; uint32_t __pp_slot; }", ...)
+-- The C type of views that have `members`, which hold the block that they are of or in. Those whose `shown` is the same
+-- are equal.
+function _M.new_type(members, shown, metatable)
+  local ct = memory.new_type("struct { " .. members .. "; uint32_t __pp_slot; }")
   metatable.__eq = function(a, b)
-    return ffi.istype(ct, a) and ffi.istype(ct, b) and a.__pp_at == b.__pp_at
+    return ffi.istype(ct, a) and ffi.istype(ct, b) and a[shown] == b[shown]
   end
   view_types[tonumber(ct)] = true
   return ffi.metatype(ct, metatable)
@@ -55,23 +56,24 @@ function _M.numbering()
     return last
   end
 
-  function numbers.give_back(slot)
+  function numbers.release(view)
+    local slot = view.__pp_slot
     for _, array in ipairs(arrays) do
       array[slot] = false
     end
     free[#free + 1] = slot
+    unref(view.__pp_block)
   end
 
   return numbers
 end
 
--- Counts the view, which was just made, as a reference to the block until it is collected.
-function _M.hold(view, block, numbers)
+-- Gives the view, which was just made, its number, and counts it as a reference to its block until it is collected.
+function _M.hold(view, numbers)
+  local block = view.__pp_block
   block.refs = block.refs + 1
-  return ffi.gc(view, function(gone)
-    numbers.give_back(gone.__pp_slot)
-    unref(gone.__pp_block)
-  end)
+  view.__pp_slot = numbers.take()
+  return ffi.gc(view, numbers.release)
 end
 
 function _M.join(path, name)
