@@ -101,7 +101,8 @@ static inline uint32_t pp_bits_get_golomb(struct pp_bit_reader *reader, unsigned
             reader->failed = true;
     uint64_t high = UINT64_C(1) << zeros;
     high = (high | pp_bits_get(reader, zeros)) - 1;
-    return (uint32_t)(high << order | pp_bits_get(reader, order));
+    uint64_t low = pp_bits_get(reader, order);
+    return reader->failed ? 0 : (uint32_t)(high << order | low);
 }
 
 /* What is left is the filling of the last byte, and nothing went wrong. */

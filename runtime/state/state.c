@@ -401,7 +401,7 @@ void pp_state_revert(struct pp_state_block *root)
 
 /* --- paths --- */
 
-static const char *name_of(const struct pp_state_member *member, uint32_t index, struct pp_buf *out)
+static void append_name(const struct pp_state_member *member, uint32_t index, struct pp_buf *out)
 {
     for (unsigned i = 0; i < member->member_count; i++) {
         const struct pp_state_member *inner = &member->members[i];
@@ -410,9 +410,8 @@ static const char *name_of(const struct pp_state_member *member, uint32_t index,
         if (out->len > 0)
             pp_buf_append_char(out, '.');
         pp_buf_append(out, inner->name, inner->name_len);
-        return name_of(inner, index, out);
+        append_name(inner, index, out);
     }
-    return member->name;
 }
 
 void pp_state_path(const struct pp_state_block *block, struct pp_buf *out)
@@ -424,7 +423,7 @@ void pp_state_path(const struct pp_state_block *block, struct pp_buf *out)
         return;
     }
     pp_state_path(group->parent, out);
-    name_of(&group->parent->record->names, group->index, out);
+    append_name(&group->parent->record->names, group->index, out);
     if (out->len > 0)
         pp_buf_append_char(out, '.');
     if (block->key)

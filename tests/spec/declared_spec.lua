@@ -373,3 +373,47 @@ describe("a delta", function()
     assert.is_nil(schema:delta(state))
   end)
 end)
+
+describe("the golden vectors", function()
+  local file = assert(io.open "sdk/vectors/state.json")
+  local vectors = assert(painda.json.decode(file:read "*a"))
+  file:close()
+
+  local function hex(bytes)
+    return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+  end
+  local function unhex(text)
+    return (text:gsub("..", function(byte) return string.char(tonumber(byte, 16)) end))
+  end
+
+  for _, vector in ipairs(vectors) do
+    it("are read: " .. vector.name, function()
+      local schema = assert(painda.decodeSchema(unhex(vector.schema)))
+      local state = schema:new()
+      assert(schema:load(state, unhex(vector.begin.snapshot)))
+      for _, step in ipairs(vector.steps) do
+        assert(schema:apply(state, unhex(step.delta)))
+        assert.equal(step.version, schema:version(state))
+        assert.equal(step.hash, schema:hash(state))
+        if step.state then
+          assert.same(step.state, painda.json.decode(schema:json(state)))
+          assert.equal(step.snapshot, hex(schema:snapshot(state)))
+        end
+      end
+    end)
+
+    it("are written: " .. vector.name, function()
+      local schema = assert(painda.decodeSchema(unhex(vector.schema)))
+      local state = schema:new(vector.begin.state)
+      assert.equal(vector.begin.snapshot, hex(schema:snapshot(state)))
+      for _, step in ipairs(vector.steps) do
+        if step.state and #vector.steps < 10 then
+          schema:assign(state, step.state)
+          local delta, json = schema:delta(state, "both")
+          assert.equal(step.delta, hex(delta))
+          assert.same(step.json, painda.json.decode(json))
+        end
+      end
+    end)
+  end
+end)

@@ -105,7 +105,7 @@ end
 local KEPT = 2 ^ 20
 
 function _M.new_buffer()
-  return ffi.new "struct pp_state_buf"
+  return ffi.gc(ffi.new "struct pp_state_buf", C.pp_buf_destroy)
 end
 
 -- What has been appended to the buffer, as a string. The buffer is empty afterwards.
