@@ -1,9 +1,11 @@
 -- The rows "declared": a declared state of players, of which some move in each tick, and the delta of each tick. Prints
--- nanoseconds a tick, writes included, the median of the runs, and the mean bytes a delta. The same as peers/declared.mjs.
+-- nanoseconds a tick, writes included, the median of the runs, and the mean bytes a delta. peers/declared.mjs does the
+-- same.
 local ffi = require "ffi"
 local painda = require "painda"
 
-local KIND, PLAYERS, MOVING = os.getenv "BENCH_KIND", tonumber(os.getenv "BENCH_PLAYERS"), tonumber(os.getenv "BENCH_MOVING")
+local KIND = os.getenv "BENCH_KIND"
+local PLAYERS, MOVING = tonumber(os.getenv "BENCH_PLAYERS"), tonumber(os.getenv "BENCH_MOVING")
 local RUNS, RUN_SECONDS, TICKS = 9, 0.15, 100
 
 ffi.cdef [[
