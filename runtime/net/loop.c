@@ -1,4 +1,5 @@
 /* The loop on libuv. A turn's work ends twice: after the sockets (check) and after the timers (prepare). */
+#define _GNU_SOURCE /* ppoll */
 #include "net/loop.h"
 
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 struct signal_watch {
@@ -136,10 +138,10 @@ static void arm_timers(struct pp_loop *loop)
         arm(&loop->timers, pp_loop_time(loop), on_timers);
 }
 
-bool pp_loop_is_quiet(struct pp_loop *loop, int wait)
+bool pp_loop_is_quiet(struct pp_loop *loop, long wait)
 {
     struct pollfd poller = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
-    return poll(&poller, 1, wait) == 0;
+    return ppoll(&poller, 1, &(struct timespec){.tv_nsec = wait}, NULL) == 0;
 }
 
 static bool nothing_waits(struct pp_loop *loop)

@@ -4,7 +4,7 @@
 
 #include "net/loop_internal.h"
 
-#define SETTLE_MS 5
+#define SETTLE_NS 1000000
 
 static void fire_at_once(struct pp_loop *loop)
 {
@@ -43,7 +43,7 @@ static void move(struct pp_loop *loop)
 /* What was written to a socket is at its other end at once as a rule, and a moment later on a machine that is busy. */
 static bool is_quiet(struct pp_loop *loop)
 {
-    if (!pp_loop_is_quiet(loop, loop->clock.wrote ? SETTLE_MS : 0))
+    if (!pp_loop_is_quiet(loop, loop->clock.wrote ? SETTLE_NS : 0))
         return false;
     loop->clock.wrote = false;
     return true;

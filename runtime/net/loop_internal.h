@@ -64,8 +64,8 @@ static inline uint64_t pp_loop_time(const struct pp_loop *loop)
     return loop->clock.frozen ? loop->clock.now : uv_now(&loop->uv) + loop->clock.ahead;
 }
 
-/* Does no descriptor of the loop get ready within `wait` ms, or at this moment where it is 0? */
-bool pp_loop_is_quiet(struct pp_loop *loop, int wait);
+/* Does no descriptor of the loop get ready within `wait` nanoseconds (below a second), or at this moment where it is 0? */
+bool pp_loop_is_quiet(struct pp_loop *loop, long wait);
 
 /* Runs what is queued for the end of the turn. */
 void pp_loop_run_tasks(struct pp_loop *loop);
