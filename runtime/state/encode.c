@@ -75,7 +75,9 @@ static void put_removed(struct writer *w, const struct pp_state_group *group)
 
 static void put_items(struct writer *w, const struct pp_state_group *group, const uint32_t *ids, uint32_t count)
 {
-    uint32_t order = put_count(w, count, group->size), next = 0;
+    uint32_t size =
+        w->whole && count > 0 ? ids[count - 1] + 1 : group->size; /* what is not sent yet has no part in it */
+    uint32_t order = put_count(w, count, size), next = 0;
     struct prefix prefix = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct pp_state_block *block = group->items[ids[i]];
@@ -115,7 +117,7 @@ static uint64_t whole_mask(struct pp_state_block *block)
         if (pp_state_is_group(field))
             differs = pp_state_group_at(block, field->offset)->sent > 0;
         else if (field->kind == PP_STATE_TEXT)
-            differs = memcmp(base + field->offset, record->initial + field->offset, sizeof(void *)) != 0;
+            differs = !pp_state_same_text(base + field->offset, record->initial + field->offset);
         else
             differs = pp_state_value_get(field, base) != pp_state_value_get(field, record->initial);
         mask |= (uint64_t)differs << i;

@@ -50,7 +50,7 @@ static uint64_t find_changes(const struct pp_state_record *record, const unsigne
         const struct pp_state_field *field = &record->fields[i];
         bool differs = false;
         if (field->kind == PP_STATE_TEXT)
-            differs = memcmp(now + field->offset, base + field->offset, sizeof(void *)) != 0;
+            differs = !pp_state_same_text(now + field->offset, base + field->offset);
         else if (!pp_state_is_group(field))
             differs = pp_state_value_get(field, now) != pp_state_value_get(field, base);
         mask |= (uint64_t)differs << i;

@@ -91,6 +91,15 @@ static inline bool pp_state_value_set(const struct pp_state_field *field, unsign
     }
 }
 
+/* Whether two texts are the same one; equal texts of a block's values and its last commit are (state.h). */
+static inline bool pp_state_same_text(const unsigned char *a, const unsigned char *b)
+{
+    const void *first, *second;
+    memcpy(&first, a, sizeof(first));
+    memcpy(&second, b, sizeof(second));
+    return first == second;
+}
+
 /* What has to be added (of floats: XORed) to `before` to make `after`, as a number that is small for small changes. */
 static inline uint64_t pp_state_difference(const struct pp_state_field *field, uint64_t before, uint64_t after)
 {
@@ -98,7 +107,7 @@ static inline uint64_t pp_state_difference(const struct pp_state_field *field, u
         return before ^ after;
     unsigned unused = 64 - field->bits;
     int64_t change = (int64_t)((after - before) << unused) >> unused; /* modulo 2^bits, signed */
-    return ((uint64_t)change << 1 ^ (uint64_t)(change >> 63)) & (UINT64_MAX >> unused);
+    return ((uint64_t)change << 1 ^ (0 - (uint64_t)(change < 0))) & (UINT64_MAX >> unused);
 }
 
 static inline uint64_t pp_state_changed(const struct pp_state_field *field, uint64_t before, uint64_t difference)

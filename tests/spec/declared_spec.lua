@@ -357,6 +357,26 @@ describe("a delta", function()
     assert.equal(64, schema:version(other))
   end)
 
+  it("comes after the snapshot and the hash, which say nothing of it", function()
+    local schema = world()
+    local state = schema:new { players = { a = { name = "Ann", items = { 1 } } }, scores = { { who = "a" } } }
+    local snapshot, hash = schema:snapshot(state), schema:hash(state)
+    for i = 1, 20 do
+      state.players["p" .. i] = { hp = i }
+    end
+    state.players.a.items[2] = 2
+    state.scores[1] = nil
+    state.phase = 3
+    assert.equal(snapshot, schema:snapshot(state))
+    assert.equal(hash, schema:hash(state))
+    state.players.a = nil
+    assert.equal(snapshot, schema:snapshot(state))
+    local copy = schema:new()
+    assert(schema:load(copy, snapshot))
+    assert(schema:apply(copy, schema:delta(state)))
+    assert.equal(schema:json(state), schema:json(copy))
+  end)
+
   it("can be taken back before it is made", function()
     local schema = world()
     local state = schema:new { phase = 1, players = { a = { name = "Ann", bag = { x = 1 } }, b = {} },
