@@ -1,5 +1,4 @@
 /* The loop on libuv. A turn's work ends twice: after the sockets (check) and after the timers (prepare). */
-#define _GNU_SOURCE /* ppoll */
 #include "net/loop.h"
 
 #include "base/clock.h"
@@ -11,7 +10,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 struct signal_watch {
@@ -138,15 +136,15 @@ static void arm_timers(struct pp_loop *loop)
         arm(&loop->timers, pp_loop_time(loop), on_timers);
 }
 
-bool pp_loop_is_quiet(struct pp_loop *loop, long wait)
+bool pp_loop_is_quiet(struct pp_loop *loop)
 {
     struct pollfd poller = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
-    return ppoll(&poller, 1, &(struct timespec){.tv_nsec = wait}, NULL) == 0;
+    return poll(&poller, 1, 0) == 0;
 }
 
 static bool nothing_waits(struct pp_loop *loop)
 {
-    return loop->running && pp_loop_is_quiet(loop, 0) && uv_backend_timeout(&loop->uv) != 0;
+    return loop->running && pp_loop_is_quiet(loop) && uv_backend_timeout(&loop->uv) != 0;
 }
 
 static void do_idle_work(struct pp_loop *loop)
@@ -201,6 +199,7 @@ struct pp_loop *pp_loop_new(void)
     loop->tasks.tail = &loop->tasks.first;
     loop->later.tail = &loop->later.first;
     loop->parked_fd = -1;
+    loop->clock.marker = -1;
     loop->running = true;
     return loop;
 }
@@ -337,6 +336,8 @@ void pp_loop_delete(struct pp_loop *loop)
     }
     if (loop->parked_fd >= 0)
         close(loop->parked_fd);
+    if (loop->clock.marker >= 0)
+        close(loop->clock.marker);
     if (uv_loop_close(&loop->uv) == 0)
         free(loop);
     else /* a look-up in a thread of libuv's may still write to it */

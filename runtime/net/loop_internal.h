@@ -27,6 +27,7 @@ struct pp_loop_clock {
     uint64_t ahead;           /* of libuv's clock, modulo 2^64; while it runs */
     uint64_t now, target;     /* while it is frozen */
     bool wrote;               /* something may be on its way through the system */
+    int marker;               /* a datagram socket that hears itself, to know when it is not; -1: not made yet */
     struct pp_timer *at_once; /* those due already, newest first; while it is frozen */
     void (*done)(void *arg);  /* of the advance under way, or NULL */
     void *arg;
@@ -64,8 +65,8 @@ static inline uint64_t pp_loop_time(const struct pp_loop *loop)
     return loop->clock.frozen ? loop->clock.now : uv_now(&loop->uv) + loop->clock.ahead;
 }
 
-/* Does no descriptor of the loop get ready within `wait` nanoseconds (below a second), or at this moment where it is 0? */
-bool pp_loop_is_quiet(struct pp_loop *loop, long wait);
+/* Is no descriptor of the loop ready, at this moment? */
+bool pp_loop_is_quiet(struct pp_loop *loop);
 
 /* Runs what is queued for the end of the turn. */
 void pp_loop_run_tasks(struct pp_loop *loop);
