@@ -210,6 +210,45 @@ describe("a map", function()
     assert.equal(0, #state.players)
   end)
 
+  it("is not harmed by keys that peers choose", function()
+    local schema = painda.schema { scores = painda.map("string", "uint32") }
+    local state = schema:new { scores = { a = 1 } }
+    for _, key in ipairs { "__pp_slot", "__pp_at", "__pp_block", "__proto__", "", ("x"):rep(256), "\255" } do
+      assert.is_false(pcall(function() state.scores[key] = 5 end), key)
+      assert.is_false(pcall(function() state.scores[key] = nil end), key)
+    end
+    assert.same({ scores = { a = 1 } }, schema:toTable(state))
+    for _, key in ipairs { "nul\0key", "items", "size", "count", "flags" } do
+      state.scores[key] = 7
+      assert.equal(7, state.scores[key])
+    end
+  end)
+
+  it("outlives its state, and its views the collector", function()
+    local schema = world()
+    for round = 1, 30 do
+      local kept = {}
+      for i = 1, 20 do
+        local state = schema:new()
+        state.players.p = { name = "n" .. i, items = { i }, pos = { a = i } }
+        kept[i] = i % 2 == 0 and state.players.p.pos or state.players
+        if i % 3 == 0 then
+          state.players.p = nil
+          schema:delta(state)
+        end
+      end
+      collectgarbage(round % 2 == 0 and "collect" or "step")
+      for i = 1, 20 do
+        if i % 2 == 0 then
+          assert.equal(i, kept[i].a)
+        elseif i % 3 ~= 0 then
+          assert.equal("n" .. i, kept[i].p.name)
+          assert.equal(i, kept[i].p.items[1])
+        end
+      end
+    end
+  end)
+
   it("keeps who still holds a removed item from harm", function()
     local schema = world()
     local state = schema:new { players = { p1 = { name = "Ann", items = { 1, 2 } } } }

@@ -12,7 +12,7 @@ local type, pairs, tostring, floor = type, pairs, tostring, math.floor
 local _M = {}
 
 local GONE = 2 -- flags below are of an item (runtime/state/state.h)
-local MEMBERS = "struct pp_state_group *__pp_at; struct pp_state_block *__pp_block"
+local MEMBERS = "struct pp_state_group *const __pp_at; struct pp_state_block *const __pp_block"
 
 -- The parts that maps and lists share: numbers, entries (slot → what was met), new(metatable) → make(parent).
 local function group(field, what, inside)
@@ -27,10 +27,8 @@ local function group(field, what, inside)
     end
     local ct = views.new_type(MEMBERS, "__pp_at", metatable)
     return function(parent)
-      local view = ct()
-      view.__pp_at = C.pp_state_group_of(parent, field.offset)
-      view.__pp_block = parent
-      views.hold(view, numbers)
+      local at = ffi.cast("struct pp_state_group *", C.pp_state_group_of(parent, field.offset))
+      local view = views.hold(ct(at, parent, numbers.take()), numbers)
       entries[view.__pp_slot] = {}
       return view
     end

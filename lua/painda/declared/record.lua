@@ -172,7 +172,7 @@ local function bind(t, members, fields, first, inside, context)
   end
 
   local read, write = accessors(members, fields, first, subs, assign, unknown, refuse)
-  local ct = views.new_type("struct pp_state_block *__pp_block", "__pp_block", {
+  local ct = views.new_type("struct pp_state_block *const __pp_block", "__pp_block", {
     __index = read,
     __newindex = write,
     __pairs = iterator(members),
@@ -182,9 +182,7 @@ local function bind(t, members, fields, first, inside, context)
   })
 
   local function make(block)
-    local view = ct()
-    view.__pp_block = block
-    return views.hold(view, numbers)
+    return views.hold(ct(block, numbers.take()), numbers)
   end
   return make, filler(members, subs, fills), read, write, subs, fills
 end

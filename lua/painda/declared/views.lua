@@ -2,7 +2,8 @@
 -- hold a pointer to the memory. They are made when first met, and kept as long as what they show is in the state.
 --
 -- A view counts as one reference to its block (runtime/state/state.h), so memory that Lua can reach is not freed. The
--- names of their members begin so that no field and no key can be the same.
+-- names of their members begin so that no field and no key can be the same, and they are constant: a key that a peer
+-- has chosen may be one of them, and then nothing but an error comes of it.
 
 local ffi = require "ffi"
 local memory = require "painda.declared.memory"
@@ -22,7 +23,7 @@ end
 -- The C type of views that have `members`, which hold the block that they are of or in. Those whose `shown` is the same
 -- are equal.
 function _M.new_type(members, shown, metatable)
-  local ct = memory.new_type("struct { " .. members .. "; uint32_t __pp_slot; }")
+  local ct = memory.new_type("struct { " .. members .. "; const uint32_t __pp_slot; }")
   metatable.__eq = function(a, b)
     return ffi.istype(ct, a) and ffi.istype(ct, b) and a[shown] == b[shown]
   end
@@ -68,11 +69,10 @@ function _M.numbering()
   return numbers
 end
 
--- Gives the view, which was just made, its number, and counts it as a reference to its block until it is collected.
+-- Counts the view, which was just made, as a reference to its block until it is collected.
 function _M.hold(view, numbers)
   local block = view.__pp_block
   block.refs = block.refs + 1
-  view.__pp_slot = numbers.take()
   return ffi.gc(view, numbers.release)
 end
 
