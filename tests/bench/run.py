@@ -14,7 +14,7 @@ from typing import Callable
 
 import quiet
 import report
-from servers import ROOT, Failure, Server, Tools, codec_times, declared_ticks, virtual_clients
+from servers import ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, virtual_clients
 
 IDLE = 5000
 STORM = 5000
@@ -61,6 +61,9 @@ class Bench:
     def virtual(self):
         return virtual_clients(self.tools)
 
+    def delta(self, name):
+        return deltas(self.tools, name)
+
     def codec(self, name):
         return codec_times(self.tools, name)
 
@@ -94,6 +97,23 @@ def memory(server, work="idle"):
 
 def storm(server):
     return lambda bench: bench.storm(server)
+
+
+def delta(name):
+    return lambda bench: bench.delta(name)
+
+
+def delta_rows(case, title, bytes_goal=None):
+    """What the case takes, of the fastest and of the smallest of the others."""
+    others = ("jsondiffpatch", "fast-json-patch")
+
+    def of_best(figure):
+        return lambda f: f["painda"][f"{case}_{figure}"] / min(f[name][f"{case}_{figure}"] for name in others)
+
+    uses = ("painda", *others)
+    yield Row("delta", f"{title}: time, of the fastest of two libraries", of_best("ns"), uses, most=0.4)
+    if bytes_goal:
+        yield Row("delta", "the same: bytes, of the smaller one's", of_best("bytes"), uses, most=bytes_goal)
 
 
 def codec(name):
@@ -193,6 +213,15 @@ GROUPS = [
                ("painda",), unit="ms"),
            Row("virtual", "memory of each, its server side included", lambda f: f["painda"]["bytes"], ("painda",),
                most=8192, unit="B")]),
+    Group({name: delta(name) for name in ("painda", "jsondiffpatch", "fast-json-patch")},
+          [Row("delta", "state of 100 players (32 KB), 10 move: what changed, as JSON",
+               lambda f: f["painda"]["moved_ns"] / 1000,
+               ("painda",), most=60, unit="µs"),
+           *delta_rows("moved", "the same", bytes_goal=1),
+           *delta_rows("large", "1,000 players, 100 move", bytes_goal=1),
+           *delta_rows("insert", "one more in front of 100", bytes_goal=1),
+           *delta_rows("same", "nothing changed"),
+           *delta_rows("all", "each of 100 players changed", bytes_goal=1)]),
     Group({"painda": codec("painda"), "node": codec("node"), "cjson": codec("cjson")},
           [codec_row("json", "JSON decode of 26 KB, of node's time", "decode_ns", "painda", most=1.0),
            codec_row("json", "JSON encode of 26 KB, of node's time", "encode_ns", "painda", most=0.8),

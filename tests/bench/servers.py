@@ -196,6 +196,14 @@ def codec_times(tools, name):
     return printed_figures(tools, name, command)
 
 
+def deltas(tools, name):
+    """Nanoseconds and bytes of what changed in a state, of painda or a library of node's."""
+    command = [tools.node, HERE / "peers" / "delta.mjs", name, HERE / "state.json"]
+    if name == "painda":
+        command = [tools.painda, "run", HERE / "apps" / "delta.lua"]
+    return printed_figures(tools, name, command)
+
+
 def virtual_clients(tools):
     """What ten thousand clients within the server's process cost."""
     return printed_figures(tools, "painda", [tools.painda, "run", HERE / "apps" / "virtual.lua"])
