@@ -16,7 +16,7 @@
 #define SNAPSHOT "painda.core.snapshot"
 
 /* Kept between calls; what raises while they are in use leaves them to the next. */
-static struct pp_tree trees[2];
+static struct pp_tree tree;
 static struct pp_buf text;
 
 /* Pushes the delta that stands in `text`, or nil and the reason. */
@@ -40,11 +40,15 @@ static int fail(lua_State *L, const char *error)
 static int diff(lua_State *L)
 {
     char error[PP_LUA_JSON_ERROR];
-    if (!pp_lua_snapshot(L, 1, "prev", &trees[0], error, sizeof error) ||
-        !pp_lua_snapshot(L, 2, "next", &trees[1], error, sizeof error))
+    struct pp_value after;
+    tree.max_bytes = PP_TREE_MAX_BYTES;
+    if (!pp_lua_snapshot(L, 1, "prev", &tree, error, sizeof error))
+        return fail(L, error);
+    tree.max_bytes += tree.bytes;
+    if (!pp_lua_snapshot_again(L, 2, "next", &tree, &after, error, sizeof error))
         return fail(L, error);
     pp_buf_clear(&text);
-    return pp_delta_diff(&trees[0].root, &trees[1].root, &text) ? push_delta(L) : 0;
+    return pp_delta_diff(&tree.root, &after, &text) ? push_delta(L) : 0;
 }
 
 static int push_text(lua_State *L)

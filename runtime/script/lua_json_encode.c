@@ -230,7 +230,7 @@ bool pp_lua_json_encode(lua_State *L, int index, struct pp_buf *out, char *error
     }
     if (!lua_checkstack(L, 2 * PP_JSON_MAX_DEPTH + 8))
         return snprintf(error, error_size, "payload: the Lua stack is full"), false;
-    struct encoder e = {L, out, pp_shapes_open(L), {L, "payload", error, error_size, top + 1}, 0};
+    struct encoder e = {L, out, pp_shapes_open(L), {L, "payload", error, error_size, top + 1, NULL}, 0};
     if (encode_value(&e, index)) /* which leaves the stack as it was */
         return true;
     out->len = before;

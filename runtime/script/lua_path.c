@@ -67,7 +67,10 @@ bool pp_lua_path_fail(const struct pp_lua_path *path, int levels, const char *re
     cut.error_size = path->error_size > tail ? path->error_size - tail : 1;
     add(&cut, &len, "%s", path->root);
     for (int level = 1; level <= levels; level++)
-        add_key(&cut, &len, pp_lua_path_key_slot(path, level));
+        if (path->indexes != NULL && path->indexes[level] != 0)
+            add(&cut, &len, "[%d]", path->indexes[level]);
+        else
+            add_key(&cut, &len, pp_lua_path_key_slot(path, level));
     if (len >= cut.error_size)
         len = whole_characters(path->error, cut.error_size - 1);
     snprintf(path->error + len, path->error_size - len, ": %s", reason);

@@ -13,7 +13,8 @@ struct pp_lua_path {
     const char *root; /* what the value as a whole is called */
     char *error;      /* where a reason is written, NUL-terminated; longer ones lose the end of the path */
     size_t error_size;
-    int first_slot; /* the key of level 1, its value behind it; two slots for each level */
+    int first_slot;     /* the key of level 1, its value behind it; two slots for each level */
+    const int *indexes; /* where not NULL: the key of level i is the number indexes[i], unless that is 0 */
 };
 
 static inline int pp_lua_path_key_slot(const struct pp_lua_path *path, int level)

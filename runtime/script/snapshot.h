@@ -25,10 +25,18 @@ struct pp_buf;
  * raised, but for Lua's own "not enough memory". [-0, +0] */
 bool pp_lua_snapshot(lua_State *L, int index, const char *name, struct pp_tree *tree, char *error, size_t error_size);
 
-/* Zero-initialised it has seen nil. */
+/* The same, where the value is probably much like the tree's root: true, with the value in `out`, which shares with the
+ * root what did not change (where nothing did, all of it); what is new takes memory of the tree. Or false with the
+ * error; where the tree is `full`, that may be for what it has piled up. The root itself stays as it is. */
+bool pp_lua_snapshot_again(lua_State *L, int index, const char *name, struct pp_tree *tree, struct pp_value *out,
+                           char *error, size_t error_size);
+
+/* Zero-initialised it has seen nil. States are piled up in one tree, until that has become twice as large as the first
+ * of them; then the next one is begun with. */
 struct pp_snapshot {
     struct pp_tree trees[2];
-    unsigned last; /* which of them was seen last; the other is what will be seen next */
+    size_t first_bytes; /* of the first state in the tree */
+    unsigned last;      /* the tree whose root was seen last */
 };
 
 enum pp_snapshot_step { PP_SNAPSHOT_CHANGED, PP_SNAPSHOT_SAME, PP_SNAPSHOT_BAD };

@@ -429,11 +429,16 @@ describe("patching with a difference", function()
   it("makes the other state, for random states, in place and not", function()
     local given = tonumber(os.getenv "PP_SEED")
     local first = given or 1
+    local seen = require("painda.core.delta").snapshot()
     for seed = first, given or 1500 do
       math.randomseed(seed)
       local before, after = pair(0)
       local told = ("PP_SEED=%d %s %s"):format(seed, json.encode(before), json.encode(after))
       local delta = gaming.diff(before, after)
+      seen:step(before)
+      assert.same(delta, (seen:step(after)), told)
+      assert.equal(json.encode(after) == "null", seen:json() == "null", told)
+      assert.is_nil(gaming.diff(after, (json.decode(seen:json()))), told)
       if delta == nil then
         assert.same(json.encode(before), json.encode(gaming.patch(before, nil)), told)
         assert.same(after, before, told)
