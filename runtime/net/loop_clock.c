@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LOST_MS 100 /* a datagram that takes longer is lost */
+#define QUIET_TURNS 2
+#define LOST_MS 1000 /* a datagram that takes longer is lost */
 
 static void fire_at_once(struct pp_loop *loop)
 {
@@ -72,13 +73,17 @@ static void let_arrive(struct pp_loop_clock *clock)
         recv(clock->marker, &byte, 1, MSG_DONTWAIT);
 }
 
+/* One quiet turn is not enough: what a handler has asked libuv to watch is looked at from the next on. */
 static bool is_quiet(struct pp_loop *loop)
 {
-    if (loop->clock.wrote)
-        let_arrive(&loop->clock);
-    if (!pp_loop_is_quiet(loop))
+    struct pp_loop_clock *clock = &loop->clock;
+    if (clock->wrote)
+        let_arrive(clock);
+    clock->quiet = pp_loop_is_quiet(loop) ? clock->quiet + 1 : 0;
+    if (clock->quiet < QUIET_TURNS)
         return false;
-    loop->clock.wrote = false;
+    clock->wrote = false;
+    clock->quiet = 0;
     return true;
 }
 

@@ -27,6 +27,7 @@ struct pp_loop_clock {
     uint64_t ahead;           /* of libuv's clock, modulo 2^64; while it runs */
     uint64_t now, target;     /* while it is frozen */
     bool wrote;               /* something may be on its way through the system */
+    unsigned quiet;           /* turns in a row in which no socket was ready */
     int marker;               /* a datagram socket that hears itself, to know when it is not; -1: not made yet */
     struct pp_timer *at_once; /* those due already, newest first; while it is frozen */
     void (*done)(void *arg);  /* of the advance under way, or NULL */
