@@ -1,5 +1,5 @@
--- The row "delta": what of a state changed, as JSON text, from the state's tables (peers/delta.mjs does the same). Prints
--- nanoseconds and bytes for each case, the median of the runs.
+-- The row "delta": what of a state changed, as JSON text, from the state in tables (peers/delta.mjs does the same).
+-- Prints nanoseconds and bytes for each case, the median of the runs.
 local ffi = require "ffi"
 local painda = require "painda"
 local core = require "painda.core.delta"
