@@ -64,6 +64,24 @@ class Asker:
                 return got["payload"]["args"][0]
 
 
+def ack_of(ws, type, payload=None, ack_id=1):
+    """Sends a message that asks for an ack; the ack's payload."""
+    ws.send(frame(type, payload, ack_id=ack_id))
+    answer = ws.receive_frame("__pp_ack")
+    assert "__ackId" not in answer.envelope
+    return answer.payload
+
+
+def answer(ws, ack_id, *args, **more):
+    """Answers what the server has asked."""
+    ws.send(frame("__pp_ack", {"ackId": ack_id, "args": list(args), **more}))
+
+
+def asked(ws, type="question"):
+    """Waits for a question of the server; its ack id."""
+    return ws.receive_frame(type).envelope["__ackId"]
+
+
 def drain_to_close(ws, code, reason):
     """Reads all that is on its way up to that close frame, as fast as it comes, then looks at it: the Painda frames."""
     said = code.to_bytes(2, "big") + reason.encode()
