@@ -90,7 +90,7 @@ bool pp_align_numbers(const uint64_t *a, uint32_t n, const uint64_t *b, uint32_t
 
 /* --- numbers for elements --- */
 
-static bool is_id(const struct pp_member *member)
+static bool is_id(const struct pp_value_member *member)
 {
     return member->key->len == 2 && memcmp(member->key->bytes, "id", 2) == 0;
 }
@@ -98,7 +98,7 @@ static bool is_id(const struct pp_member *member)
 /* What a map has under "id", where that is a string or a number; NULL else. `*place` is where the last one had it. */
 static const struct pp_value *id_of(const struct pp_value *value, uint32_t *place)
 {
-    const struct pp_member *members = value->members;
+    const struct pp_value_member *members = value->members;
     if (value->kind != PP_VALUE_MAP)
         return NULL;
     if (*place >= value->count || !is_id(&members[*place])) {

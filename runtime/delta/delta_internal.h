@@ -11,7 +11,7 @@
 #define PP_DELTA_ARRAY_OPS "__pp_array_ops"
 #define PP_DELTA_VALUE "__pp_value"
 
-static inline bool pp_delta_is_reserved(const struct pp_key *key)
+static inline bool pp_delta_is_reserved(const struct pp_value_key *key)
 {
     return key->len > 5 && memcmp(key->bytes, "__pp_", 5) == 0;
 }

@@ -53,7 +53,7 @@ void pp_diff_keep_shorter(struct pp_differ *d, size_t start, const struct pp_val
 }
 
 /* A key of the map whose text began at `start`, with the comma before it. */
-static void write_key(struct pp_buf *out, size_t start, const struct pp_key *key)
+static void write_key(struct pp_buf *out, size_t start, const struct pp_value_key *key)
 {
     if (out->len > start + 1)
         pp_buf_append_char(out, ',');
@@ -68,8 +68,8 @@ static uint32_t write_changes(struct pp_differ *d, const struct pp_value *before
     size_t start = d->out->len - 1;
     uint32_t expected = 0, found = 0;
     for (uint32_t i = 0; i < after->count; i++) {
-        const struct pp_member *member = &after->members[i];
-        const struct pp_member *old = pp_value_find(before, member->key, expected);
+        const struct pp_value_member *member = &after->members[i];
+        const struct pp_value_member *old = pp_value_find(before, member->key, expected);
         size_t len = d->out->len;
         if (old != NULL) {
             found++;
@@ -95,8 +95,8 @@ static void write_deletions(struct pp_differ *d, const struct pp_value *before, 
 {
     uint32_t expected = 0;
     for (uint32_t i = 0; i < before->count; i++) {
-        const struct pp_key *key = before->members[i].key;
-        const struct pp_member *kept = pp_value_find(after, key, expected);
+        const struct pp_value_key *key = before->members[i].key;
+        const struct pp_value_member *kept = pp_value_find(after, key, expected);
         if (kept != NULL) {
             expected = (uint32_t)(kept - after->members) + 1;
             continue;

@@ -21,7 +21,7 @@ static struct pp_value fail(struct patcher *p, const char *error)
 }
 
 /* The only member of a map that has a reserved key; NULL where it has none. */
-static const struct pp_member *mark_of(struct patcher *p, const struct pp_value *delta)
+static const struct pp_value_member *mark_of(struct patcher *p, const struct pp_value *delta)
 {
     for (uint32_t i = 0; i < delta->count; i++)
         if (pp_delta_is_reserved(delta->members[i].key)) {
@@ -32,7 +32,7 @@ static const struct pp_member *mark_of(struct patcher *p, const struct pp_value 
     return NULL;
 }
 
-static bool is(const struct pp_member *member, const char *name)
+static bool is(const struct pp_value_member *member, const char *name)
 {
     return member->key->len == strlen(name) && memcmp(member->key->bytes, name, member->key->len) == 0;
 }
@@ -60,8 +60,8 @@ static struct pp_value merge_map(struct patcher *p, const struct pp_value *befor
     for (uint32_t i = 0; i < count; i++)
         pp_tree_push(into, before->members[i].key, before->members[i].value);
     for (uint32_t i = 0; i < delta->count && p->error == NULL; i++) {
-        const struct pp_member *change = &delta->members[i];
-        const struct pp_member *old = count > 0 ? pp_value_find(before, change->key, expected) : NULL;
+        const struct pp_value_member *change = &delta->members[i];
+        const struct pp_value_member *old = count > 0 ? pp_value_find(before, change->key, expected) : NULL;
         uint32_t place = old != NULL ? (uint32_t)(old - before->members) : 0;
         expected = old != NULL ? place + 1 : expected;
         if (is_deletion(&change->value)) {
@@ -84,7 +84,7 @@ static struct pp_value merge_map(struct patcher *p, const struct pp_value *befor
 /* A number of an operation, an integer up to `max`. */
 static bool number_in(struct patcher *p, const struct pp_value *op, const char *name, uint32_t max, uint32_t *out)
 {
-    const struct pp_member *member = pp_value_get(op, name, strlen(name));
+    const struct pp_value_member *member = pp_value_get(op, name, strlen(name));
     if (member == NULL || member->value.kind != PP_VALUE_NUMBER)
         fail(p, "an array operation lacks a number");
     else if (!(member->value.number >= 0 && member->value.number <= max) ||
@@ -98,7 +98,7 @@ static bool number_in(struct patcher *p, const struct pp_value *op, const char *
 static void apply_set(struct patcher *p, const struct pp_value *op, uint32_t first)
 {
     uint32_t index = 0, count = p->into->open_count - first;
-    const struct pp_member *value = pp_value_get(op, "value", 5);
+    const struct pp_value_member *value = pp_value_get(op, "value", 5);
     if (count == 0 || value == NULL)
         fail(p, count == 0 ? "an array operation points outside of the array" : "a set operation has no value");
     else if (number_in(p, op, "index", count - 1, &index))
@@ -109,7 +109,7 @@ static void apply_splice(struct patcher *p, const struct pp_value *op, uint32_t 
 {
     struct pp_tree *into = p->into;
     uint32_t index = 0, deleted = 0, count = into->open_count - first;
-    const struct pp_member *items = pp_value_get(op, "items", 5);
+    const struct pp_value_member *items = pp_value_get(op, "items", 5);
     if (items == NULL || items->value.kind != PP_VALUE_ARRAY) {
         fail(p, "a splice operation has no array of items");
         return;
@@ -119,7 +119,7 @@ static void apply_splice(struct patcher *p, const struct pp_value *op, uint32_t 
     const struct pp_value *added = &items->value;
     for (uint32_t i = deleted; i < added->count; i++)
         pp_tree_push(into, NULL, nil);
-    struct pp_member *at = into->open + first + index;
+    struct pp_value_member *at = into->open + first + index;
     memmove(at + added->count, at + deleted, (count - index - deleted) * sizeof *at);
     for (uint32_t i = 0; i < added->count; i++)
         at[i].value = added->items[i];
@@ -127,7 +127,7 @@ static void apply_splice(struct patcher *p, const struct pp_value *op, uint32_t 
 }
 
 /* A key as an index below `count`, in decimal without leading zeros. */
-static bool index_of(const struct pp_key *key, uint32_t count, uint32_t *out)
+static bool index_of(const struct pp_value_key *key, uint32_t count, uint32_t *out)
 {
     uint64_t index = 0;
     if (key->len == 0 || key->len > 10 || (key->len > 1 && key->bytes[0] == '0'))
@@ -145,13 +145,13 @@ static bool index_of(const struct pp_key *key, uint32_t count, uint32_t *out)
 static void apply_patch(struct patcher *p, const struct pp_value *op, uint32_t first)
 {
     uint32_t count = p->into->open_count - first, index = 0;
-    const struct pp_member *items = pp_value_get(op, "items", 5);
+    const struct pp_value_member *items = pp_value_get(op, "items", 5);
     if (items == NULL || items->value.kind != PP_VALUE_MAP) {
         fail(p, "a patch operation has no object of items");
         return;
     }
     for (uint32_t i = 0; i < items->value.count && p->error == NULL; i++) {
-        const struct pp_member *item = &items->value.members[i];
+        const struct pp_value_member *item = &items->value.members[i];
         if (!index_of(item->key, count, &index)) {
             fail(p, "an array operation points outside of the array");
             return;
@@ -164,7 +164,7 @@ static void apply_patch(struct patcher *p, const struct pp_value *op, uint32_t f
 
 static void apply_op(struct patcher *p, const struct pp_value *op, uint32_t first)
 {
-    const struct pp_member *name = pp_value_get(op, "op", 2);
+    const struct pp_value_member *name = pp_value_get(op, "op", 2);
     const struct pp_value *text = name != NULL ? &name->value : &nil;
     if (text->kind == PP_VALUE_STRING && text->count == 3 && memcmp(text->string, "set", 3) == 0)
         apply_set(p, op, first);
@@ -196,7 +196,7 @@ static struct pp_value merge(struct patcher *p, const struct pp_value *before, c
 {
     if (delta->kind != PP_VALUE_MAP)
         return *delta;
-    const struct pp_member *mark = mark_of(p, delta);
+    const struct pp_value_member *mark = mark_of(p, delta);
     if (p->error != NULL)
         return nil;
     if (mark == NULL)

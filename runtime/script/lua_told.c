@@ -69,14 +69,14 @@ static bool is_plain_map(const struct pp_value *value)
 }
 
 /* The member of that key, which is mostly at the same place. */
-static const struct pp_member *find(const struct pp_value *map, const struct pp_key *key, uint32_t place)
+static const struct pp_value_member *find(const struct pp_value *map, const struct pp_value_key *key, uint32_t place)
 {
     if (place < map->count && pp_key_same(map->members[place].key, key))
         return &map->members[place];
     return pp_value_get(map, key->bytes, key->len);
 }
 
-static void write_key(const struct pp_key *key, bool *any)
+static void write_key(const struct pp_value_key *key, bool *any)
 {
     pp_buf_append_char(&text, *any ? ',' : '{');
     *any = true;
@@ -89,7 +89,7 @@ static bool write_shallow(const struct pp_value *before, const struct pp_value *
 {
     bool any = false;
     for (uint32_t i = 0; i < after->count; i++) {
-        const struct pp_member *now = &after->members[i], *was = find(before, now->key, i);
+        const struct pp_value_member *now = &after->members[i], *was = find(before, now->key, i);
         if (was != NULL && pp_value_equal(&was->value, &now->value))
             continue;
         write_key(now->key, &any);

@@ -19,7 +19,7 @@
 /* Keys by the address of their Lua string, which no other string has as long as nothing runs and nothing is freed. */
 struct known_key {
     const void *string;
-    const struct pp_key *key;
+    const struct pp_value_key *key;
 };
 
 struct camera {
@@ -208,8 +208,8 @@ static bool take_array(struct camera *c, int table, const struct pp_value *old, 
 }
 
 /* The key at `slot`, which is not known yet; NULL with the error. It may be `old`. */
-static const struct pp_key *take_new_key(struct camera *c, int table, int slot, const struct pp_key *old,
-                                         struct known_key *known)
+static const struct pp_value_key *take_new_key(struct camera *c, int table, int slot, const struct pp_value_key *old,
+                                               struct known_key *known)
 {
     lua_State *L = c->L;
     size_t len;
@@ -220,7 +220,7 @@ static const struct pp_key *take_new_key(struct camera *c, int table, int slot, 
     }
     const char *bytes = lua_tolstring(L, slot, &len);
     bool same = old != NULL && old->len == len && memcmp(old->bytes, bytes, len) == 0;
-    const struct pp_key *key = same ? old : pp_tree_key(c->tree, bytes, len);
+    const struct pp_value_key *key = same ? old : pp_tree_key(c->tree, bytes, len);
     if (key != NULL)
         *known = (struct known_key){lua_topointer(L, slot), key};
     else if (c->tree->full)
@@ -239,10 +239,10 @@ static bool take_map(struct camera *c, int table, const struct pp_value *old, st
     bool pushed = false;
     struct pp_value value;
     do {
-        const struct pp_member *before = i < old_count ? &old->members[i] : NULL;
+        const struct pp_value_member *before = i < old_count ? &old->members[i] : NULL;
         const void *string = lua_topointer(L, slot); /* NULL for a number's or a boolean's, which no known key has */
         struct known_key *known = &c->keys[((uintptr_t)string >> 4) % KEYS];
-        const struct pp_key *key = known->key;
+        const struct pp_value_key *key = known->key;
         if (known->string != string)
             key = take_new_key(c, table, slot, before != NULL ? before->key : NULL, known);
         if (key == NULL)

@@ -93,13 +93,13 @@ struct pp_value pp_tree_string(struct pp_tree *tree, const char *bytes, size_t l
     return (struct pp_value){.string = copy, .count = (uint32_t)len, .kind = PP_VALUE_STRING};
 }
 
-const struct pp_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t len)
+const struct pp_value_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t len)
 {
     uint32_t hash = (uint32_t)pp_hash(bytes, len);
-    const struct pp_key **met = &tree->keys[hash % PP_TREE_KEYS];
+    const struct pp_value_key **met = &tree->keys[hash % PP_TREE_KEYS];
     if (*met != NULL && (*met)->hash == hash && (*met)->len == len && memcmp((*met)->bytes, bytes, len) == 0)
         return *met;
-    struct pp_key *key = take(tree, sizeof *key + padded(len));
+    struct pp_value_key *key = take(tree, sizeof *key + padded(len));
     if (key == NULL || !copy_padded(key->bytes, bytes, len))
         return NULL;
     key->hash = hash;
@@ -107,7 +107,7 @@ const struct pp_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t
     return *met = key;
 }
 
-struct pp_member *pp_tree_grow(struct pp_tree *tree)
+struct pp_value_member *pp_tree_grow(struct pp_tree *tree)
 {
     if (tree->open_count == tree->open_cap) {
         tree->open_cap = tree->open_cap != 0 ? tree->open_cap * 2 : 256;
@@ -122,7 +122,7 @@ struct pp_member *pp_tree_grow(struct pp_tree *tree)
 struct pp_value pp_tree_array(struct pp_tree *tree, uint32_t first)
 {
     uint32_t count = tree->open_count - first;
-    const struct pp_member *open = tree->open + first;
+    const struct pp_value_member *open = tree->open + first;
     uint8_t deepest = 0;
     tree->open_count = first;
     struct pp_value *items = take(tree, count * sizeof *items);
@@ -142,14 +142,15 @@ static uint32_t index_mask(uint32_t count)
 }
 
 /* Where in the index the key stands, or the empty place for it. */
-static uint32_t *index_place(const struct pp_member *members, uint32_t *index, uint32_t mask, const struct pp_key *key)
+static uint32_t *index_place(const struct pp_value_member *members, uint32_t *index, uint32_t mask,
+                             const struct pp_value_key *key)
 {
     for (uint32_t at = key->hash & mask;; at = (at + 1) & mask)
         if (index[at] == EMPTY || pp_key_same(members[index[at]].key, key))
             return &index[at];
 }
 
-static void make_index(struct pp_member *members, uint32_t count)
+static void make_index(struct pp_value_member *members, uint32_t count)
 {
     uint32_t mask = index_mask(count), *index = (uint32_t *)(void *)(members + count);
     memset(index, 0xFF, (mask + 1) * sizeof *index);
@@ -160,11 +161,11 @@ static void make_index(struct pp_member *members, uint32_t count)
 struct pp_value pp_tree_map(struct pp_tree *tree, uint32_t first)
 {
     uint32_t count = tree->open_count - first;
-    const struct pp_member *open = tree->open + first;
+    const struct pp_value_member *open = tree->open + first;
     uint8_t deepest = 0;
     tree->open_count = first;
     size_t index = count > FEW ? (index_mask(count) + 1) * sizeof(uint32_t) : 0;
-    struct pp_member *members = take(tree, count * sizeof *members + index);
+    struct pp_value_member *members = take(tree, count * sizeof *members + index);
     if (members == NULL)
         return (struct pp_value){.kind = PP_VALUE_NIL};
     for (uint32_t i = 0; i < count; i++) {
@@ -177,7 +178,7 @@ struct pp_value pp_tree_map(struct pp_tree *tree, uint32_t first)
 }
 
 /* Moves the last value of each key to where the key came first; returns how many keys there are. */
-static uint32_t keep_last(struct pp_member *open, uint32_t count)
+static uint32_t keep_last(struct pp_value_member *open, uint32_t count)
 {
     uint32_t mask = index_mask(count), kept = 0;
     uint32_t *index = pp_malloc((mask + (size_t)1) * sizeof *index);
@@ -200,9 +201,9 @@ struct pp_value pp_tree_map_of_last(struct pp_tree *tree, uint32_t first)
     return pp_tree_map(tree, first);
 }
 
-const struct pp_member *pp_value_look_up(const struct pp_value *map, const struct pp_key *key)
+const struct pp_value_member *pp_value_look_up(const struct pp_value *map, const struct pp_value_key *key)
 {
-    const struct pp_member *members = map->members;
+    const struct pp_value_member *members = map->members;
     if (map->count > FEW) {
         uint32_t *index = (uint32_t *)(uintptr_t)(members + map->count);
         uint32_t found = *index_place(members, index, index_mask(map->count), key);
@@ -214,11 +215,11 @@ const struct pp_member *pp_value_look_up(const struct pp_value *map, const struc
     return NULL;
 }
 
-const struct pp_member *pp_value_get(const struct pp_value *map, const char *key, size_t len)
+const struct pp_value_member *pp_value_get(const struct pp_value *map, const char *key, size_t len)
 {
     if (map->kind != PP_VALUE_MAP)
         return NULL;
-    const struct pp_member *members = map->members;
+    const struct pp_value_member *members = map->members;
     for (uint32_t i = 0; i < map->count; i++)
         if (members[i].key->len == len && memcmp(members[i].key->bytes, key, len) == 0)
             return &members[i];
@@ -228,7 +229,7 @@ const struct pp_member *pp_value_get(const struct pp_value *map, const char *key
 static bool same_maps(const struct pp_value *a, const struct pp_value *b)
 {
     for (uint32_t i = 0; i < a->count; i++) {
-        const struct pp_member *other = pp_value_find(b, a->members[i].key, i);
+        const struct pp_value_member *other = pp_value_find(b, a->members[i].key, i);
         if (other == NULL || !pp_value_equal(&a->members[i].value, &other->value))
             return false;
     }

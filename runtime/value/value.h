@@ -3,7 +3,7 @@
  *
  *     struct pp_tree tree = {0};
  *     if (!pp_tree_parse(&tree, text, len, error, sizeof error)) …
- *     const struct pp_member *x = pp_value_get(&tree.root, "x", 1);
+ *     const struct pp_value_member *x = pp_value_get(&tree.root, "x", 1);
  *     pp_tree_clear(&tree);   and build the next one in the same memory
  *     pp_tree_destroy(&tree);
  *
@@ -37,23 +37,23 @@ struct pp_value {
     union {
         bool boolean;
         double number;
-        const char *string;              /* `count` bytes */
-        const struct pp_value *items;    /* `count` of them */
-        const struct pp_member *members; /* `count` of them, in the order in which they came */
+        const char *string;                    /* `count` bytes */
+        const struct pp_value *items;          /* `count` of them */
+        const struct pp_value_member *members; /* `count` of them, in the order in which they came */
     };
     uint32_t count;
     uint8_t kind;  /* enum pp_value_kind */
     uint8_t depth; /* levels of arrays and maps, its own too; 0 for all else */
 };
 
-struct pp_key {
+struct pp_value_key {
     uint32_t hash; /* keyed at random in each process */
     uint32_t len;
     char bytes[];
 };
 
-struct pp_member {
-    const struct pp_key *key;
+struct pp_value_member {
+    const struct pp_value_key *key;
     struct pp_value value;
 };
 
@@ -67,9 +67,9 @@ struct pp_tree {
     size_t bytes;     /* in use, at most max_bytes while `full` is false */
     bool full;        /* something did not fit: what is being built is to be given up */
     /* While it is built: the values of the open levels, and keys that were met. */
-    struct pp_member *open;
+    struct pp_value_member *open;
     uint32_t open_count, open_cap;
-    const struct pp_key *keys[PP_TREE_KEYS];
+    const struct pp_value_key *keys[PP_TREE_KEYS];
 };
 
 /* The tree is empty and keeps its memory. */
@@ -95,7 +95,7 @@ bool pp_value_equal(const struct pp_value *a, const struct pp_value *b);
 uint64_t pp_value_hash(const struct pp_value *value);
 
 /* The member of a map with that key, or NULL; for maps of a few members, since it looks at each. */
-const struct pp_member *pp_value_get(const struct pp_value *map, const char *key, size_t len);
+const struct pp_value_member *pp_value_get(const struct pp_value *map, const char *key, size_t len);
 
 /* --- building --- */
 
@@ -103,14 +103,15 @@ const struct pp_member *pp_value_get(const struct pp_value *map, const char *key
 struct pp_value pp_tree_string(struct pp_tree *tree, const char *bytes, size_t len);
 
 /* Copies a key into the tree, once for all that are the same and near each other; likewise NULL. */
-const struct pp_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t len);
+const struct pp_value_key *pp_tree_key(struct pp_tree *tree, const char *bytes, size_t len);
 
 /* A place for one more value of the innermost open level; its key only matters in a map. */
-struct pp_member *pp_tree_grow(struct pp_tree *tree);
+struct pp_value_member *pp_tree_grow(struct pp_tree *tree);
 
-static inline void pp_tree_push(struct pp_tree *tree, const struct pp_key *key, struct pp_value value)
+static inline void pp_tree_push(struct pp_tree *tree, const struct pp_value_key *key, struct pp_value value)
 {
-    struct pp_member *place = tree->open_count < tree->open_cap ? &tree->open[tree->open_count++] : pp_tree_grow(tree);
+    struct pp_value_member *place =
+        tree->open_count < tree->open_cap ? &tree->open[tree->open_count++] : pp_tree_grow(tree);
     place->key = key;
     place->value = value;
 }
@@ -138,7 +139,7 @@ static inline bool pp_value_same_bytes(const char *a, const char *b, size_t len)
     return true;
 }
 
-static inline bool pp_key_same(const struct pp_key *a, const struct pp_key *b)
+static inline bool pp_key_same(const struct pp_value_key *a, const struct pp_value_key *b)
 {
     return a == b || (a->hash == b->hash && a->len == b->len && pp_value_same_bytes(a->bytes, b->bytes, a->len));
 }
@@ -155,11 +156,11 @@ static inline bool pp_value_same_scalar(const struct pp_value *a, const struct p
     return a->kind == PP_VALUE_NIL || (a->kind == PP_VALUE_BOOL && a->boolean == b->boolean);
 }
 
-const struct pp_member *pp_value_look_up(const struct pp_value *map, const struct pp_key *key);
+const struct pp_value_member *pp_value_look_up(const struct pp_value *map, const struct pp_value_key *key);
 
 /* The member of a map with that key, or NULL; `place` is where it probably is, found without a search then. */
-static inline const struct pp_member *pp_value_find(const struct pp_value *map, const struct pp_key *key,
-                                                    uint32_t place)
+static inline const struct pp_value_member *pp_value_find(const struct pp_value *map, const struct pp_value_key *key,
+                                                          uint32_t place)
 {
     if (place < map->count && pp_key_same(map->members[place].key, key))
         return &map->members[place];

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 struct level {
-    uint32_t first;           /* of the tree's open values */
-    const struct pp_key *key; /* the key that was read last */
+    uint32_t first;                 /* of the tree's open values */
+    const struct pp_value_key *key; /* the key that was read last */
 };
 
 struct parser {
@@ -109,7 +109,7 @@ static void write_map(const struct pp_value *map, struct pp_buf *out)
 {
     pp_buf_append_char(out, '{');
     for (uint32_t i = 0; i < map->count; i++) {
-        const struct pp_member *member = &map->members[i];
+        const struct pp_value_member *member = &map->members[i];
         if (i > 0)
             pp_buf_append_char(out, ',');
         pp_json_write_string(out, member->key->bytes, member->key->len);

@@ -50,7 +50,7 @@ static void tells_what_changed(void)
 static void shares_what_is_the_same(void)
 {
     begin("state = {a = {1, 2, {'x'}}, b = {c = 'y'}}");
-    const struct pp_member *a = pp_value_get(pp_snapshot_root(&snapshot), "a", 1);
+    const struct pp_value_member *a = pp_value_get(pp_snapshot_root(&snapshot), "a", 1);
     const struct pp_value *items = a->value.items;
     CU_ASSERT_STRING_EQUAL(step("state.b.c = 'z'"), "{\"b\":{\"c\":\"z\"}}");
     a = pp_value_get(pp_snapshot_root(&snapshot), "a", 1);

@@ -72,7 +72,7 @@ static void keeps_the_last_of_equal_keys(void)
     CU_ASSERT_STRING_EQUAL(load(&tree, text.data, text.len), "");
     CU_ASSERT_EQUAL_FATAL(tree.root.count, 40);
     for (uint32_t i = 0; i < 40; i++) {
-        const struct pp_member *member = &tree.root.members[i];
+        const struct pp_value_member *member = &tree.root.members[i];
         CU_ASSERT_EQUAL(member->value.number, 80 + i);
         CU_ASSERT_PTR_EQUAL(pp_value_find(&tree.root, member->key, 39 - i), member);
         CU_ASSERT_PTR_EQUAL(pp_value_find(&tree.root, member->key, 1000), member);
