@@ -3,6 +3,7 @@
 local runtime = require "painda.core.runtime"
 local app = require "painda.app"
 local log = require "painda.log"
+local luajit = require "painda.luajit"
 local reload = require "painda.reload"
 local task = require "painda.task"
 
@@ -88,6 +89,10 @@ function _M.start(path, given, fail)
   if given.port then
     require("painda.server").port_override = given.port
     package.loaded["painda.port_override"] = given.port
+  end
+  local fault = luajit.own_fault()
+  if fault then
+    log.warn(fault)
   end
   local stop = on_stop(tonumber(timeout)) -- from here on: whoever sees the port open may ask for the end
   runtime.on_signal("SIGTERM", stop)
