@@ -10,7 +10,8 @@ local group = require "painda.declared.group"
 local array = require("painda.core.json").array
 
 local C = ffi.C
-local type, error, pcall, tostring, setmetatable, pairs = type, error, pcall, tostring, setmetatable, pairs
+local type, error, pcall, tostring, setmetatable, getmetatable, pairs =
+  type, error, pcall, tostring, setmetatable, getmetatable, pairs
 local take = memory.take
 
 local _M = {
@@ -153,6 +154,25 @@ end
 -- The state becomes again what it was at the last delta.
 function Schema:revert(state)
   C.pp_state_revert(root_of(self, state, "revert"))
+end
+
+-- For typed rooms: what changed since the last time, which is then forgotten: true and each form that is asked for;
+-- false where nothing did.
+function _M.take(schema, state, wants_json, wants_binary)
+  local root = state.__pp_block
+  if C.pp_state_encode(root, wants_binary and binary or nil, wants_json and json or nil) == 0 then
+    return false
+  end
+  return true, wants_json and take(json) or nil, wants_binary and take(binary) or nil
+end
+
+function _M.is_schema(value)
+  return getmetatable(value) == Schema
+end
+
+-- The schema that has made the state; nil for anything else.
+function _M.schema_of(state)
+  return state ~= nil and roots[state] or nil
 end
 
 local PROBLEMS = {

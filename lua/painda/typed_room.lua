@@ -24,7 +24,8 @@ local ticks = require "painda.typed_room.ticks"
 local told = require "painda.typed_room.told"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
-local xpcall, tostring, concat, sort = xpcall, tostring, table.concat, table.sort
+local xpcall, pcall, require, tostring, concat, sort = xpcall, pcall, require, tostring, table.concat, table.sort
+local loaded = package.loaded
 local arm, spawn, traceback = ticks.arm, runtime.spawn, debug.traceback
 
 local EVENTS = { "join", "leave", "tick" }
@@ -175,6 +176,7 @@ local function seat(self, client)
     core.join(client._ref, self._behind)
   else
     set_here(member, self, true)
+    ticks.greet(self, { client._ref })
     if self._options.syncOnJoin then
       ticks.send_whole(self, { client._ref })
     end
@@ -251,11 +253,8 @@ end
 
 local owners = setmetatable({}, { __mode = "kv" }) -- state → the room that it is the state of
 
--- Makes the table the room's state. Raises where it is another room's: they would change each other's.
+-- Makes the state the room's. Raises where it is another room's: they would change each other's.
 local function own(self, state, level)
-  if type(state) ~= "table" then
-    error(("the state of a room is a table, not a %s"):format(type(state)), level + 1)
-  end
   local owner = owners[state]
   if owner and owner ~= self and not owner.disposed and (owner._served or owner._loader == reload.generation()) then
     local text = "this table is the state of the room %q already: give each room its own, or a function that makes it"
@@ -266,6 +265,24 @@ local function own(self, state, level)
   end
   owners[state] = self
   self._state = state
+end
+
+local function disown(self)
+  owners[self._state] = nil
+end
+
+local function check_table(state, level)
+  if type(state) ~= "table" then
+    error(("the state of a room is a table, not a %s"):format(type(state)), level + 1)
+  end
+end
+
+-- Gives a declared state other values. Raises at the caller's caller.
+local function assign(schema, state, values)
+  local fine, wrong = pcall(schema.assign, schema, state, values)
+  if not fine then
+    error(wrong, 3)
+  end
 end
 
 local function touch(self)
@@ -291,13 +308,17 @@ function Room:update(fn)
   return self
 end
 
--- Another table is the state from here on.
+-- Another table is the state from here on. A declared state stays, and gets the table's values.
 function Room:setState(state)
   check_self(self, "setState")
   if self.disposed then
     return nil, "disposed"
+  elseif self._told.schema then
+    assign(self._told.schema, self._state, state)
+  else
+    check_table(state, 2)
+    own(self, state, 2)
   end
-  own(self, state, 2)
   touch(self)
   return self
 end
@@ -360,9 +381,9 @@ function Room:dispose()
   for _, client in ipairs(by_order(self)) do
     take_out(self, client, "disposed")
   end
-  owners[self._state] = nil
+  disown(self)
   self._told:clear()
-  ticks.forget_whole(self)
+  ticks.forget_messages(self)
   _M.removed(self)
   return true
 end
@@ -375,6 +396,7 @@ function _M.arrived(self, client)
   if member then
     core.leave(client._ref, self._behind)
     set_here(member, self, true)
+    ticks.greet(self, { client._ref })
     if self._options.syncOnJoin or client.recovered then
       ticks.send_whole(self, { client._ref })
     end
@@ -427,7 +449,43 @@ end
 
 local numbers = 0
 
--- A room with a state, `initial`, a table or a function that makes it. Raises where that can't be one.
+-- The schema and the state where a declared one is given: a state, or a schema, which makes one.
+local function declared_of(initial)
+  local declared = loaded["painda.declared"] -- else there is none
+  if declared and declared.is_schema(initial) then
+    return initial, initial:new()
+  end
+  local schema = declared and declared.schema_of(initial)
+  return schema, schema and initial
+end
+
+-- Takes the first state. Raises where that can't be one.
+local function begin(self, initial, level)
+  if type(initial) == "function" then
+    initial = initial()
+  end
+  local schema, state = declared_of(initial)
+  if schema then
+    own(self, state, level + 1)
+    self._told = require("painda.typed_room.told_declared").new(schema, state)
+  else
+    initial = initial == nil and {} or initial
+    check_table(initial, level + 1)
+    own(self, initial, level + 1)
+    self._told = told.new()
+  end
+  local server_options = self.server.options or reload.registrations(self.server).options
+  local most = self._options.maxStateSize or server_options.maxBackpressure / 2
+  local _, wrong = self._told:begin(self._state, most)
+  if wrong then
+    disown(self)
+    error(Error.new(("room %q: %s"):format(self.id, wrong), "ROOM_ERROR"), level + 1)
+  end
+  self._version = self._told:version()
+end
+
+-- A room with a state, `initial`: a table, a declared state, a schema, or a function that makes one of them. Raises
+-- where that can't be one.
 function _M.new(server, id, initial, checked, level)
   numbers = numbers + 1
   local self = setmetatable({
@@ -441,15 +499,18 @@ function _M.new(server, id, initial, checked, level)
     _behind = "\0" .. id .. "\0",
     _name = json.encode(id),
     _number = numbers,
+    _number_bytes = ticks.number_bytes(numbers),
     _loader = reload.generation(),
     _members = {},
     _seats = 0, -- how many they are
     _joins = 0, -- ever
     _options = checked,
     _events = {},
-    _told = told.new(),
+    _told = nil, -- what its members know
     _version = 0,
     _whole = false, -- the message with the state, while it is of this version
+    _snapshot = false, -- the same as a frame
+    _greeting = false, -- the frame with what the state is made of
     _dirty = false, -- it may have changed since it was last told
     _lagging = false, -- some of those that are behind are here
     _served = false,
@@ -457,17 +518,7 @@ function _M.new(server, id, initial, checked, level)
     _handlers = 0, -- tick handlers that have not ended
     _slot = 0,
   }, Room)
-  if type(initial) == "function" then
-    initial = initial()
-  end
-  own(self, initial == nil and {} or initial, level + 1)
-  local server_options = server.options or reload.registrations(server).options
-  local most = checked.maxStateSize or server_options.maxBackpressure / 2
-  local _, wrong = told.take(self._told, self._state, "deep", most)
-  if wrong then
-    owners[self._state] = nil
-    error(Error.new(("room %q: %s"):format(id, wrong), "ROOM_ERROR"), level + 1)
-  end
+  begin(self, initial, level + 1)
   return self
 end
 

@@ -3,6 +3,7 @@
  *
  *     publish(server, type, json, clients) → how many it was sent to, of an array of clients
  *     parcel(server, type, json) → a message to be sent again and again
+ *     frame_parcel(server, frame_type, bytes) → the same of a frame, for clients that offered the capability `state`
  *     parcel:send(clients) → as publish            parcel:clear(): lets go of its memory; it is not sent any more */
 #include "base/buf.h"
 #include "script/lua_server.h"
@@ -13,7 +14,7 @@
 #define PARCEL "painda.core.parcel"
 
 struct parcel {
-    struct pp_buf envelope;
+    struct pp_buf bytes;    /* an envelope, or what is in the frame */
     struct pp_outgoing out; /* of the server in the environment */
 };
 
@@ -34,19 +35,19 @@ static void fill(struct parcel *parcel, const struct pp_lua_server *server, lua_
 {
     size_t type_len, len;
     const char *type = lua_tolstring(L, 2, &type_len), *json = lua_tolstring(L, 3, &len);
-    pp_envelope_begin(&parcel->envelope, type, type_len);
-    pp_buf_append(&parcel->envelope, json, len);
-    pp_envelope_end(&parcel->envelope, NULL, 0, 0);
+    pp_envelope_begin(&parcel->bytes, type, type_len);
+    pp_buf_append(&parcel->bytes, json, len);
+    pp_envelope_end(&parcel->bytes, NULL, 0, 0);
     parcel->out = (struct pp_outgoing){.encoding = &server->config.encoding,
-                                       .envelope = parcel->envelope.data,
-                                       .envelope_len = parcel->envelope.len,
+                                       .envelope = parcel->bytes.data,
+                                       .envelope_len = parcel->bytes.len,
                                        .control = true};
 }
 
 static void empty(struct parcel *parcel)
 {
     pp_outgoing_destroy(&parcel->out);
-    pp_buf_destroy(&parcel->envelope);
+    pp_buf_destroy(&parcel->bytes);
     *parcel = (struct parcel){0};
 }
 
@@ -63,11 +64,9 @@ static int publish(lua_State *L)
     return 1;
 }
 
-static int new_parcel(lua_State *L)
+/* [-0, +1] An empty parcel of the server at 1, which has type and payload at 2 and 3. */
+static struct parcel *push_parcel(lua_State *L)
 {
-    struct pp_lua_server *server = pp_lua_server_check(L, 1);
-    luaL_checktype(L, 2, LUA_TSTRING);
-    luaL_checktype(L, 3, LUA_TSTRING);
     lua_settop(L, 3);
     struct parcel *parcel = lua_newuserdata(L, sizeof *parcel);
     *parcel = (struct parcel){0};
@@ -77,7 +76,32 @@ static int new_parcel(lua_State *L)
     lua_pushvalue(L, 1);
     lua_rawseti(L, -2, 1);
     lua_setfenv(L, -2);
-    fill(parcel, server, L);
+    return parcel;
+}
+
+static int new_parcel(lua_State *L)
+{
+    struct pp_lua_server *server = pp_lua_server_check(L, 1);
+    luaL_checktype(L, 2, LUA_TSTRING);
+    luaL_checktype(L, 3, LUA_TSTRING);
+    fill(push_parcel(L), server, L);
+    return 1;
+}
+
+static int new_frame_parcel(lua_State *L)
+{
+    struct pp_lua_server *server = pp_lua_server_check(L, 1);
+    size_t len;
+    uint16_t type_id = (uint16_t)luaL_checkinteger(L, 2);
+    const char *bytes = luaL_checklstring(L, 3, &len);
+    struct parcel *parcel = push_parcel(L);
+    pp_buf_append(&parcel->bytes, bytes, len);
+    parcel->out = (struct pp_outgoing){.encoding = &server->config.encoding,
+                                       .schema_payload = parcel->bytes.data,
+                                       .schema_payload_len = len,
+                                       .type_id = type_id,
+                                       .control = true,
+                                       .only_framed = true};
     return 1;
 }
 
@@ -99,7 +123,8 @@ void pp_bind_publish(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"send", send_parcel}, {"clear", clear_parcel}, {"__gc", clear_parcel}, {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"publish", publish}, {"parcel", new_parcel}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"publish", publish}, {"parcel", new_parcel}, {"frame_parcel", new_frame_parcel}, {NULL, NULL}};
     luaL_newmetatable(L, PARCEL);
     luaL_register(L, NULL, methods);
     lua_pushvalue(L, -1);

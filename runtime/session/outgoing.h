@@ -28,6 +28,7 @@ struct pp_outgoing {
     size_t schema_payload_len;
     uint16_t type_id, schema_version;
     bool control;                    /* one of the protocol's own: it does not count, and is not sent again */
+    bool only_framed;                /* there is no envelope, and who speaks text takes the frame too */
     struct pp_packet *binary, *text; /* made on first use, owned */
 };
 

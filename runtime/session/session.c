@@ -160,6 +160,7 @@ void pp_session_attach_line(struct pp_session *session, struct pp_line line, str
     session->line = line;
     session->handshake = handshake;
     session->batch = offers(handshake, "batch");
+    session->state = offers(handshake, "state");
     session->pinged = 0;
     if (line.conn == NULL)
         return;
@@ -224,6 +225,11 @@ void *pp_session_owner(const struct pp_session *session)
 bool pp_session_speaks_text(const struct pp_session *session)
 {
     return session->text;
+}
+
+bool pp_session_takes_state(const struct pp_session *session)
+{
+    return session->state;
 }
 
 size_t pp_session_queued(const struct pp_session *session)

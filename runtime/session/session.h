@@ -154,6 +154,7 @@ const char *pp_session_id(const struct pp_session *session);
 const struct pp_handshake *pp_session_handshake(const struct pp_session *session);
 void *pp_session_owner(const struct pp_session *session);
 bool pp_session_speaks_text(const struct pp_session *session);
+bool pp_session_takes_state(const struct pp_session *session); /* the capability of that name */
 size_t pp_session_queued(const struct pp_session *session);
 
 /* Queues the message: true where it was, or was dropped as the options say, or is kept for the client's return; false

@@ -29,6 +29,7 @@ struct pp_session {
     bool unheard;       /* resumed, and nothing heard yet that shows that the client knows it */
     bool text;          /* the peer's last message was text, so it is answered in text */
     bool batch;         /* it takes several frames in one message */
+    bool state;         /* it takes the states of rooms as frames */
     bool held;          /* the application's messages wait */
     bool outside;       /* it was never let in */
     struct pp_buf kept; /* the message that reading stopped at, as it came: empty where it did not */

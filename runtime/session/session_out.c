@@ -69,7 +69,7 @@ bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool i
 {
     if (is_gone(session))
         return false;
-    struct pp_packet *packet = pp_outgoing_packet(out, session->text);
+    struct pp_packet *packet = pp_outgoing_packet(out, session->text && !out->only_framed);
     if (packet == NULL)
         return true;
     if (is_volatile)
@@ -150,8 +150,9 @@ static void keep_messages(struct pp_session *session, const unsigned char *bytes
     if (text && is_counted(session, bytes, len, false))
         keep(session, bytes, len, true);
     for (ptrdiff_t n; !text && len > 0 && (n = pp_frame_decode(bytes, len, &frame)) > 0; bytes += n, len -= (size_t)n)
-        if (frame.type_id != 0 ||
-            is_counted(session, frame.payload, frame.payload_len, frame.flags & PP_FLAG_COMPRESSED))
+        if (frame.type_id != 0
+                ? frame.type_id < PP_TYPE_PROTOCOL
+                : is_counted(session, frame.payload, frame.payload_len, frame.flags & PP_FLAG_COMPRESSED))
             keep(session, bytes, (size_t)n, false);
 }
 

@@ -22,6 +22,14 @@
 #define PP_FLAG_SCHEMA 0x0008u
 #define PP_FLAG_KNOWN 0x000Fu
 
+/* Type ids from PP_TYPE_PROTOCOL on belong to the protocol; their frames are no messages of the application's. */
+#define PP_TYPE_PROTOCOL 0xFF00
+enum pp_room_frame {
+    PP_TYPE_ROOM_SCHEMA = 0xFF00, /* what a room's state is made of */
+    PP_TYPE_ROOM_STATE,           /* all of it */
+    PP_TYPE_ROOM_DELTA,           /* what changed */
+};
+
 enum pp_mode { PP_MODE_CHAT, PP_MODE_MEDIA, PP_MODE_GAMING, PP_MODE_VOICE };
 
 enum pp_frame_fault {

@@ -10,13 +10,15 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local faults = require "painda.faults"
 local hooks = require "painda.hooks"
-local told = require "painda.typed_room.told"
 
-local floor, max, type, xpcall, ipairs = math.floor, math.max, type, xpcall, ipairs
+local floor, max, char, type, xpcall, ipairs = math.floor, math.max, string.char, type, xpcall, ipairs
 local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
-local publish_room = core.publish_room
+local publish_room, room_forms = core.publish_room, core.room_forms
 
 local GOLDEN = 0.6180339887498949 -- multiples of it are spread evenly, however many there are
+
+-- As in runtime/wire/frame.h.
+local SCHEMA_FRAME, STATE_FRAME, DELTA_FRAME = 0xFF00, 0xFF01, 0xFF02
 
 local _M = {}
 
@@ -85,48 +87,122 @@ end
 
 -- --- telling the members ---
 
--- Sends the whole state, as it was told last, to the clients of these refs. The message is made once for each version,
--- however many come one after the other.
+-- Unsigned LEB128.
+local function varint(value)
+  if value < 128 then
+    return char(value)
+  end
+  return char(value % 128 + 128) .. varint(floor(value / 128))
+end
+
+-- What the room is called in frames, which the schema's frame tells its name to.
+_M.number_bytes = varint
+
+-- Tells clients that take frames what the room's state is made of. To be sent once on a connection, before all else.
+function _M.greet(self, refs)
+  local framed = {}
+  for _, ref in ipairs(self._told.frames and refs or {}) do
+    framed[#framed + 1] = core.takes_state(ref) and ref or nil
+  end
+  if framed[1] then
+    local schema = self._told.schema.bytes
+    self._greeting = self._greeting
+      or core.frame_parcel(self.server._core, SCHEMA_FRAME, self._number_bytes .. varint(#self.id) .. self.id .. schema)
+    self._greeting:send(framed)
+  end
+end
+
+-- The refs that take JSON, and those that take frames; either nil where there are none.
+local function by_form(self, refs)
+  if not self._told.frames then
+    return refs
+  end
+  local json, framed = {}, {}
+  for _, ref in ipairs(refs) do
+    local list = core.takes_state(ref) and framed or json
+    list[#list + 1] = ref
+  end
+  return json[1] and json, framed[1] and framed
+end
+
+-- Sends the whole state, as it was told last, to the clients of these refs. Each of the messages is made once for each
+-- version, however many come one after the other.
 function _M.send_whole(self, refs)
-  if not self._whole then
-    local text = '{"room":%s,"state":%s,"full":true,"version":%d}'
-    text = text:format(self._name, self._told:json(), self._version)
-    self._whole = core.parcel(self.server._core, "__pp_room_state", text)
+  local json, framed = by_form(self, refs)
+  if json then
+    if not self._whole then
+      local text = '{"room":%s,"state":%s,"full":true,"version":%d}'
+      text = text:format(self._name, self._told:json(), self._version)
+      self._whole = core.parcel(self.server._core, "__pp_room_state", text)
+    end
+    self._whole:send(json)
   end
-  self._whole:send(refs)
+  if framed then
+    if not self._snapshot then
+      local bytes = self._number_bytes .. self._told:snapshot()
+      self._snapshot = core.frame_parcel(self.server._core, STATE_FRAME, bytes)
+    end
+    self._snapshot:send(framed)
+  end
 end
 
--- The message with the whole state is old, or not needed any more.
+local function forget(self, name)
+  if self[name] then
+    self[name]:clear()
+    self[name] = false
+  end
+end
+
+-- The messages with the whole state are old, or not needed any more.
 function _M.forget_whole(self)
-  if self._whole then
-    self._whole:clear()
-    self._whole = false
-  end
+  forget(self, "_whole")
+  forget(self, "_snapshot")
 end
 
--- Takes the state as the one to be told from here on. True and the delta where it changed.
-local function advance(self)
+-- The same, of the message with the schema too.
+function _M.forget_messages(self)
+  _M.forget_whole(self)
+  forget(self, "_greeting")
+end
+
+-- Takes the state as the one to be told from here on. Where it changed: true and the delta as JSON and as what a frame
+-- holds, each where it is asked for.
+local function advance(self, wants_json, wants_frames)
   self._dirty = false
   local options = self._options
   local most = options.maxStateSize or floor(self.server.options.maxBackpressure / 2)
-  local delta, wrong = told.take(self._told, self._state, options.diffAlgorithm, most)
-  if wrong then
-    complain(self, wrong)
+  local changed, json, frame = self._told:take(self._state, most, options.diffAlgorithm, wants_json, wants_frames)
+  if changed == nil then
+    complain(self, json)
     return false
   end
   self._complaint = nil
-  if not delta then
+  if not changed then
     return false
   end
-  self._version = self._version + 1
+  self._version = self._told:version()
   _M.forget_whole(self)
-  return true, delta
+  return true, json, frame
 end
 
 -- Brings what is told up to date for a room that nobody is in yet: there is nobody to tell the difference.
 function _M.refresh(self)
   if self._dirty then
-    advance(self)
+    advance(self, false, false)
+  end
+end
+
+-- Sends the delta, in its two forms, to the members that are not behind.
+local function publish(self, json, frame)
+  local server, above = self.server, self._options.slowAbove or self.server.options.volatileAbove
+  local text = json and ('{"room":%s,"delta":%s,"version":%d}'):format(self._name, json, self._version)
+  frame = frame and self._number_bytes .. frame
+  local _, fell_behind =
+    publish_room(server._core, self._key, self._behind, above, "__pp_room_delta", text, DELTA_FRAME, frame)
+  server._room_deltas = server._room_deltas + 1
+  if fell_behind > 0 then
+    server._room_fallen = server._room_fallen + fell_behind
+    self._lagging = true
   end
 end
 
@@ -134,17 +210,13 @@ local function synchronise(self)
   if not self._dirty or self._seats == 0 then
     return
   end
-  local changed, delta = advance(self)
-  if not changed then
-    return
+  local wants_json, wants_frames = true, false
+  if self._told.frames then
+    wants_json, wants_frames = room_forms(self.server._core, self._key, self._behind)
   end
-  local server, above = self.server, self._options.slowAbove or self.server.options.volatileAbove
-  local text = ('{"room":%s,"delta":%s,"version":%d}'):format(self._name, delta, self._version)
-  local _, fell_behind = publish_room(server._core, self._key, self._behind, "__pp_room_delta", text, above)
-  server._room_deltas = server._room_deltas + 1
-  if fell_behind > 0 then
-    server._room_fallen = server._room_fallen + fell_behind
-    self._lagging = true
+  local changed, json, frame = advance(self, wants_json, wants_frames)
+  if changed then
+    publish(self, json, frame)
   end
 end
 

@@ -1,22 +1,38 @@
 -- What the members of a typed room know of its state, and how it became different since: the one place that compares
--- states. A state is taken as it is at one moment; what becomes of its tables afterwards changes nothing here.
+-- states. There are two kinds with the same functions: this one of plain tables, which are taken as they are at one
+-- moment (what becomes of them afterwards changes nothing here), and told_declared.lua.
+--
+--   told:begin(state, most) → true: they know this; or nil and what is wrong with it
+--   told:take(state, most, algorithm, json, frames) → true and the delta, as JSON and as what a frame holds: each
+--       where it is asked for, else nil; false where nothing changed; nil and what is wrong, with the path, where the
+--       state can't be sent. With true it is what the members know, else nothing has happened
+--   told:json()       all that they know
+--   told:snapshot()   the same as what a frame holds
+--   told:version()    how many deltas there were
+--   told.frames       does it make frames? Else frames and snapshots are never asked for
+--   told:clear()      lets go of the memory
 
 local core = require "painda.core.server"
 local json = require "painda.core.json"
 
-local type, pcall, tostring = type, pcall, tostring
+local setmetatable, type, pcall, tostring = setmetatable, type, pcall, tostring
+
+local Told = { frames = false }
+Told.__index = Told
 
 local _M = {}
 
-_M.new = core.told
+function _M.new()
+  return setmetatable({ _tree = core.told(), _version = 0 }, Told)
+end
 
 -- The delta that the application's function finds, as JSON. It must not wait.
-local function ask(told, state, algorithm, most)
-  local changed, wrong = told:look(state, most)
+local function ask(tree, state, most, algorithm)
+  local changed, wrong = tree:look(state, most)
   if not changed then
     return changed, wrong
   end
-  local ok, delta = pcall(algorithm, json.decode(told:json()), state)
+  local ok, delta = pcall(algorithm, json.decode(tree:json()), state)
   if not ok then
     return nil, "diffAlgorithm failed: " .. tostring(delta)
   elseif delta == nil then
@@ -27,17 +43,39 @@ local function ask(told, state, algorithm, most)
   if not text then
     return nil, (wrong:gsub("^payload%[1%]%[1%]", "delta"))
   end
-  told:commit()
+  tree:commit()
   return text:sub(3, -3)
 end
 
--- Takes the state as the members' from here on. Returns the delta as JSON; false where nothing changed; nil and what is
--- wrong, with the path, where it can't be sent. Then nothing has happened.
-function _M.take(told, state, algorithm, most)
+function Told:begin(state, most)
+  local _, wrong = self._tree:take(state, most)
+  return not wrong or nil, wrong
+end
+
+function Told:take(state, most, algorithm)
+  local delta, wrong
   if type(algorithm) == "function" then
-    return ask(told, state, algorithm, most)
+    delta, wrong = ask(self._tree, state, most, algorithm)
+  else
+    delta, wrong = self._tree:take(state, most, algorithm == "shallow")
   end
-  return told:take(state, most, algorithm == "shallow")
+  if not delta then
+    return delta, wrong
+  end
+  self._version = self._version + 1
+  return true, delta
+end
+
+function Told:version()
+  return self._version
+end
+
+function Told:json()
+  return self._tree:json()
+end
+
+function Told:clear()
+  self._tree:clear()
 end
 
 return _M
