@@ -7,9 +7,13 @@ local core = require "painda.core.server"
 
 local message_mark = core.message_mark
 local type, next, getmetatable, concat, loadstring = type, next, getmetatable, table.concat, loadstring
+local ipairs, assert, pcall = ipairs, assert, pcall
 
 local FIELDS = 12
 local MOST_KEYS = 512 -- as many as C has room for
+local MOST_TYPES = 512
+local SHAPES = 4 -- lists of keys that a type of message may have
+local LEARN = 16 -- tables that are looked at before one is written for, since compiling costs some microseconds
 local NUMBER, STRING, BOOLEAN, NULL = 0, 1, 2, 3
 
 ffi.cdef [[
@@ -30,8 +34,10 @@ local null = require("painda.core.json").null
 
 local _M = {}
 
--- Where nothing is compiled the FFI is slow, and the Lua API is not.
-_M.enabled = jit.status()
+-- Where nothing is compiled the FFI is slow, and the Lua API is not. Only OpenResty's LuaJIT counts keys in compiled
+-- code.
+local has_nkeys, nkeys = pcall(require, "table.nkeys")
+_M.enabled = jit.status() and has_nkeys
 
 -- --- in ---
 
@@ -58,16 +64,10 @@ end
 
 local to = C.pp_flat_out
 local numbers, strings, lens, keys, kinds = to.numbers, to.strings, to.lens, to.keys, to.kinds
-local known = {} -- key → its number; false where it can't have one
-local known_count = 0
 
--- Lays one field down; false where it can't be.
+-- Lays one field down, of the key that has this number in C; false where it can't be.
 local function put(i, key, value)
-  local number = known[key]
-  if not number then
-    return false
-  end
-  keys[i] = number
+  keys[i] = key
   local kind = type(value)
   if kind == "number" then
     kinds[i] = NUMBER
@@ -87,43 +87,95 @@ local function put(i, key, value)
   return true
 end
 
--- What could not be laid down goes the other way; its keys are learned for the next time.
-local function learn(t)
-  for key in next, t do
-    if type(key) == "string" and known[key] == nil then
-      if known_count == MOST_KEYS then -- they are no longer those of the application alone: begin anew
-        core.forget_keys()
-        table_clear(known)
-        known_count = 0
-      end
-      known[key] = core.learn_key(key) or false
-      known_count = known_count + 1
-    end
-  end
+-- A type of message's tables mostly have the same keys. What lays them down is written for these keys, and tries
+-- what was written for others before where a table has not exactly them.
+local writers = {} -- type of message → function(t) → how many fields it laid down, 0 where t is not flat
+local shapes = {} -- type of message → how many lists of keys its writer knows
+local seen = {} -- type of message → how many tables none was written for
+local types = 0
+local known = {} -- key → its number; false where it can't have one
+local known_count = 0
+
+local function none()
   return 0
 end
 
--- Lays a table down; returns how many fields it has, 0 where it is not flat. Written out, since a loop over so few
--- would be compiled apart from what calls it.
-local function write_lay_down()
-  local code = { "local put, learn, next = ... return function(t) local key, value = next(t)" }
-  for i = 0, FIELDS - 1 do
-    code[#code + 1] = ("if key == nil then return %d end"):format(i)
-    code[#code + 1] = ("if not put(%d, key, value) then return learn(t) end"):format(i)
-    code[#code + 1] = "key, value = next(t, key)"
+-- They are no longer those of the application alone: begin anew.
+local function forget()
+  core.forget_keys()
+  for _, t in ipairs { writers, shapes, seen, known } do
+    table_clear(t)
   end
-  code[#code + 1] = ("if key == nil then return %d end return 0 end"):format(FIELDS)
-  return assert(loadstring(concat(code, "\n"), "=flat"))(put, learn, next)
+  types, known_count = 0, 0
 end
 
-local lay_down = write_lay_down()
+local function number_of(key)
+  if type(key) ~= "string" then
+    return false
+  elseif known[key] == nil then
+    known[key] = core.learn_key(key) or false
+    known_count = known_count + 1
+  end
+  return known[key]
+end
+
+-- The function that lays down tables with these keys; others it gives to `before`.
+local function writer(names, before)
+  local code = { "local put, nkeys, before = ... return function(t)" }
+  code[#code + 1] = ("if nkeys(t) ~= %d then return before(t) end"):format(#names)
+  for i, name in ipairs(names) do
+    code[#code + 1] = ("local v%d = t[%q] if v%d == nil then return before(t) end"):format(i, name, i)
+  end
+  for i, name in ipairs(names) do
+    code[#code + 1] = ("if not put(%d, %d, v%d) then return 0 end"):format(i - 1, known[name], i)
+  end
+  code[#code + 1] = ("return %d end"):format(#names)
+  return assert(loadstring(concat(code, "\n"), "=flat"))(put, nkeys, before)
+end
+
+-- The keys of a table, or nil where it is not flat, or has too many.
+local function keys_of(t)
+  local names = {}
+  for key, value in next, t do
+    if #names == FIELDS or type(value) == "table" or not number_of(key) then
+      return nil
+    end
+    names[#names + 1] = key
+  end
+  return names[1] and names
+end
+
+-- A table that no writer took goes the other way, which is not worth a writer unless it comes often.
+local function learn(mtype, t)
+  if known_count > MOST_KEYS - FIELDS or types == MOST_TYPES then
+    forget()
+  end
+  if seen[mtype] == nil then
+    types = types + 1
+  end
+  seen[mtype] = (seen[mtype] or 0) + 1
+  if seen[mtype] < LEARN then
+    return
+  end
+  seen[mtype] = 0
+  local names, count = keys_of(t), shapes[mtype] or 0
+  if names and count < SHAPES then
+    writers[mtype], shapes[mtype] = writer(names, writers[mtype] or none), count + 1
+  end
+end
 
 -- Sends {type = mtype, payload = t} to the client: true, or false where it has to be done the other way.
 function _M.send(ref, mtype, t)
   if type(t) ~= "table" or type(mtype) ~= "string" or getmetatable(t) ~= nil then
     return false
   end
-  return C.pp_flat_send(ref, mtype, #mtype, lay_down(t)) == 1
+  local write = writers[mtype]
+  local count = write and write(t) or 0
+  if count == 0 then
+    learn(mtype, t)
+    return false
+  end
+  return C.pp_flat_send(ref, mtype, #mtype, count) == 1
 end
 
 -- Sends a message object on as it came: true, or false as above.

@@ -55,6 +55,13 @@ describe("a flat payload", function()
       socket:on("echo", function(payload)
         socket:emit("echo", payload)
       end)
+      socket:on("types", function()
+        for type = 1, 600 do
+          for i = 1, 20 do
+            socket:emit("type" .. type, { ["key" .. type] = i, x = type })
+          end
+        end
+      end)
       socket:on("message", function() end)
     end)
     client = painda.PPClient { url = support.url(server), reconnect = false }
@@ -129,6 +136,21 @@ describe("a flat payload", function()
       sent[i] = { ["key" .. i] = i, x = 1 }
     end
     there_and_back(sent)
+  end)
+
+  it("may be of more types, with more keys, than are remembered", function()
+    local count = 0
+    client:onAny(function(mtype, payload)
+      local type = tonumber(mtype:match "^type(%d+)$")
+      if type then
+        assert.same({ ["key" .. type] = count % 20 + 1, x = math.floor(count / 20) + 1 }, payload)
+        count = count + 1
+      end
+    end)
+    client:emit("types", {})
+    support.eventually(function()
+      return count == 600 * 20
+    end, "all messages")
   end)
 end)
 
