@@ -10,6 +10,7 @@ local core = require "painda.core.client"
 local line = require "painda.client.line"
 local outbox = require "painda.client.outbox"
 local reload = require "painda.reload"
+local rooms = require "painda.client.rooms"
 local scope = require "painda.client.scope"
 
 local setmetatable, type, error, tostring, pairs = setmetatable, type, error, tostring, pairs
@@ -34,6 +35,11 @@ end
 -- Messages that wait for a connection.
 function Client:queueSize()
   return outbox.size(self)
+end
+
+-- The state of a typed room as it was told last, and its version; nil where this client knows none.
+function Client:roomState(id)
+  return rooms.state(self, id)
 end
 
 -- Bytes that wait to be written to the server.
@@ -96,6 +102,7 @@ function _M.PPClient(first, second)
     options = options,
     state = "connecting",
     dropped = 0, -- messages that were given up: the offline queue was full, or they were volatile
+    desyncs = 0, -- of these, since the state was not the server's
     resyncs = 0, -- times that the state of a typed room was asked for, since a delta was missed
     ns = nil,
     _on = EMPTY, -- message type → listener

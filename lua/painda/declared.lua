@@ -199,7 +199,17 @@ end
 function Schema:apply(state, bytes)
   local root = root_of(self, state, "apply")
   check_bytes(bytes, "apply")
-  return taken(C.pp_state_apply(root, bytes, #bytes))
+  return taken(C.pp_state_apply(root, bytes, #bytes, nil))
+end
+
+-- The same for clients' rooms: true and, where it is asked for, what changed as a JSON delta.
+function _M.apply(state, bytes, wants_json)
+  local status = C.pp_state_apply(state.__pp_block, bytes, #bytes, wants_json and json or nil)
+  local change = wants_json and take(json)
+  if status ~= 0 then
+    return taken(status)
+  end
+  return true, change
 end
 
 -- Takes in a snapshot, in place of all that was there; as above.

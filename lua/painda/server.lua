@@ -101,6 +101,7 @@ local function new_server(listener, owns_listener)
     _room_fallen = 0,
     _room_catch_ups = 0,
     _room_resyncs = 0,
+    _room_desyncs = 0,
     _room_errors = 0,
     startedAt = runtime.now(),
   }, Server)
@@ -437,6 +438,7 @@ function Server:getStats()
   stats.roomMembersFellBehind = self._room_fallen
   stats.roomCatchUps = self._room_catch_ups
   stats.roomResyncs = self._room_resyncs
+  stats.roomDesyncs = self._room_desyncs
   stats.roomErrors = self._room_errors
   for name, value in next, runtime.stats() do
     stats[name] = value

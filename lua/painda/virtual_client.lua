@@ -12,6 +12,7 @@ local inbox = require "painda.client.inbox"
 local options = require "painda.options"
 local Error = require "painda.error"
 local reload = require "painda.reload"
+local rooms = require "painda.client.rooms"
 local scope = require "painda.client.scope"
 
 local setmetatable, rawset, type, error, tostring, pairs = setmetatable, rawset, type, error, tostring, pairs
@@ -28,6 +29,7 @@ local OPTIONS = {
   headers = { type = "table" },
   ackTimeout = { type = "integer", min = 1, max = 86400000, default = 10000 },
   maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
+  stateFrames = { type = "boolean", default = true },
 }
 
 local function check(given, level)
@@ -46,6 +48,7 @@ local Client = setmetatable({
   state = "closed",
   options = DEFAULTS,
   dropped = 0,
+  desyncs = 0,
   resyncs = 0,
   _on = EMPTY,
   _events = EMPTY,
@@ -127,12 +130,18 @@ local function on_closed(link, code, text, by_server)
   fire(self, "close", code, text)
 end
 
-local handlers = { open = on_open, message = inbox.on_message, fault = inbox.on_fault, closed = on_closed }
+local handlers = {
+  open = on_open,
+  message = inbox.on_message,
+  frame = inbox.on_frame,
+  fault = inbox.on_fault,
+  closed = on_closed,
+}
 handlers.__index = handlers
 
--- "a=1&b=2" of { a = 1, b = 2 }
-local function query_of(fields)
-  local parts = {}
+-- "a=1&b=2" of { a = 1, b = 2 }, and the capability where it is offered.
+local function query_of(fields, offers_state)
+  local parts = { offers_state and "pp_caps=state" or nil }
   for name, value in pairs(fields or EMPTY) do
     local text = (name .. "=" .. tostring(value)):gsub("[^%w=._~-]", function(char)
       return ("%%%02X"):format(char:byte())
@@ -157,7 +166,7 @@ local function start(self)
     server = server._core,
     id = self.id,
     path = given.path,
-    query = query_of(given.query),
+    query = query_of(given.query, given.stateFrames and not (given.query and given.query.pp_caps)),
     headers = header_lines(given.headers),
     registry = server.options.registry,
   }, setmetatable({ object = link }, handlers))
@@ -227,6 +236,11 @@ end
 
 function Client:isConnected()
   return self.state == "connected"
+end
+
+-- The state of a typed room as it was told last, and its version; nil where this client knows none.
+function Client:roomState(id)
+  return rooms.state(self, id)
 end
 
 -- Ends the connection, behind what was sent. The code is 1000, or 3000 to 4999.

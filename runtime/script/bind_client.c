@@ -4,7 +4,8 @@
  *         options   host port path secure insecure caFile unixPath headers connectTimeout pingInterval pingTimeout
  *                   maxPayload maxDecompressedSize maxQueue threshold (nil: no compression) mode json registry
  *         handlers  object; open(object), message(object, type, payload, ackId, ns), fault(object, code, text),
- *                   pong(object), closed(object, code, reason, byPeer)
+ *                   frame(object, typeId, bytes): one of the protocol's own that is no envelope; pong(object),
+ *                   closed(object, code, reason, byPeer)
  *     send(connection, type, payload, ns, ackId) → true, or nil, text and "closed", "full" or "ENCODE_ERROR"
  *     connect_virtual(options, handlers) → connection to a server of this process: lua_connection.h
  *     close(connection, code, reason)        queued(connection) → bytes        ping(connection)
@@ -150,6 +151,15 @@ static void on_schema_payload(struct pp_lua_connection *connection, const struct
     deliver(connection, &message);
 }
 
+static void on_protocol_frame(struct pp_lua_connection *connection, const struct pp_frame *frame, const char *payload,
+                              size_t len)
+{
+    lua_State *task = begin(connection, PP_CONNECTION_FRAME);
+    lua_pushinteger(task, frame->type_id);
+    lua_pushlstring(task, payload, len);
+    pp_call_run(connection->vm, task, 3, "message");
+}
+
 /* The frame's payload, inflated where it has to be; NULL where it can't be. The bytes may be written to. */
 static char *read_payload(struct pp_lua_connection *connection, const struct pp_frame *frame, size_t *len)
 {
@@ -206,6 +216,8 @@ static void on_frames(struct pp_lua_connection *connection, const unsigned char 
         char *payload = read_payload(connection, &frame, &payload_len);
         if (payload != NULL && frame.type_id == 0)
             on_envelope(connection, payload, payload_len);
+        else if (payload != NULL && frame.type_id >= PP_TYPE_PROTOCOL)
+            on_protocol_frame(connection, &frame, payload, payload_len);
         else if (payload != NULL)
             on_schema_payload(connection, &frame, payload, payload_len);
     }
@@ -312,7 +324,7 @@ static void read_encoding(lua_State *L, struct pp_lua_connection *connection)
 /* Stack: options, handlers, connection. */
 static void keep_references(lua_State *L, struct pp_lua_connection *connection)
 {
-    static const char *const names[] = {"object", "open", "message", "fault", "pong", "closed"};
+    static const char *const names[] = {"object", "open", "message", "frame", "fault", "pong", "closed"};
     for (int i = 0; i < PP_CONNECTION_REGISTRY; i++) {
         lua_getfield(L, 2, names[i]);
         connection->references[i] = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -136,7 +136,7 @@ static uint32_t get_u32(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *bytes, size_t len)
+enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *bytes, size_t len, struct pp_buf *json)
 {
     const unsigned char *at = bytes, *end = at + len;
     uint32_t version = root->state->version + 1, hash = 0;
@@ -155,6 +155,8 @@ enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *byt
         return PP_STATE_MALFORMED;
     }
     pp_state_scan(root);
+    if (json)
+        pp_state_json_delta(root, json);
     pp_state_commit(root);
     root->state->version = version;
     return has_hash && pp_state_hash(root) != hash ? PP_STATE_DESYNC : PP_STATE_OK;

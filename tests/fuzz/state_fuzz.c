@@ -66,10 +66,12 @@ static void fuzz_schema(const uint8_t *data, size_t size)
 static void fuzz_state(struct pp_state_schema *schema, bool begins_whole, const uint8_t *data, size_t size)
 {
     struct pp_state_block *root = pp_state_new(schema);
+    struct pp_buf json = {0};
     for (bool whole = begins_whole; size > 1; whole = false) {
         size_t len = data[0] < size ? data[0] : size - 1;
         uint32_t hash = pp_state_hash(root), version = root->state->version;
-        enum pp_state_status status = whole ? pp_state_load(root, data + 1, len) : pp_state_apply(root, data + 1, len);
+        enum pp_state_status status =
+            whole ? pp_state_load(root, data + 1, len) : pp_state_apply(root, data + 1, len, &json);
         if (status == PP_STATE_MALFORMED || status == PP_STATE_GAP)
             require(pp_state_hash(root) == hash && root->state->version == version && !pp_state_scan(root));
         else
@@ -77,6 +79,7 @@ static void fuzz_state(struct pp_state_schema *schema, bool begins_whole, const 
         data += len + 1;
         size -= len + 1;
     }
+    pp_buf_destroy(&json);
     pp_state_unref(root);
 }
 

@@ -8,6 +8,7 @@ local Error = require "painda.error"
 local outbox = require "painda.client.outbox"
 local presence = require "painda.client.presence"
 local rooms = require "painda.client.rooms"
+local room_frames = require "painda.client.room_frames"
 
 local type, tostring, error = type, tostring, error
 local collect, spawn, guarded = emitter.collect, runtime.spawn, calls.guarded
@@ -135,6 +136,13 @@ function _M.on_message(link, mtype, payload, ack_id, ns)
     client._line.heard(client)
   end
   return dispatch(link, mtype, payload, ack_id, ns ~= "/" and ns or nil)
+end
+
+-- A frame of the protocol's that is no envelope.
+function _M.on_frame(link, type_id, bytes)
+  if link.client then
+    room_frames.on_frame(link.client, type_id, bytes)
+  end
 end
 
 -- All that the server had said when it was asked has come.

@@ -205,6 +205,7 @@ end
 local handlers = {
   open = on_open,
   message = inbox.on_message,
+  frame = inbox.on_frame,
   fault = inbox.on_fault,
   pong = inbox.on_pong,
   closed = on_closed,

@@ -25,6 +25,7 @@ local OPTIONS = {
   registry = { type = "userdata" },
   mode = { values = { "chat", "media", "gaming", "voice" }, default = "chat" },
   json = { type = "boolean", default = false },
+  stateFrames = { type = "boolean", default = true },
   caFile = { type = "string" },
   tls = { type = "table" },
   headers = { type = "table" },
@@ -143,7 +144,7 @@ end
 local function target(checked, session, offset)
   local query = { checked.address.query }
   if not checked.json then
-    query[#query + 1] = "pp_caps=batch"
+    query[#query + 1] = "pp_caps=batch" .. (checked.stateFrames and ",state" or "")
   end
   if session then
     query[#query + 1] = "pp_sid=" .. urls.escape(session.sid)

@@ -1,7 +1,9 @@
 -- The typed rooms that a client is in: their states as the server tells them, kept up to date from change to change. A
--- connection begins with none: whoever comes back is told the whole state again.
+-- connection begins with none: whoever comes back is told the whole state again. What comes as JSON is read here, what
+-- comes as frames in room_frames.lua.
 --
---   link.rooms[id] = { state, version, asked }     asked: the whole state is on its way; deltas mean nothing until then
+--   link.rooms[id] = { state, version, asked, at }     asked: the whole state is on its way; deltas mean nothing until
+--       then. at: when it was made, counted
 
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"
@@ -13,12 +15,44 @@ local MOST = 1024 -- rooms of a connection whose state is kept
 
 local _M = {}
 
-local function count(rooms)
-  local n = 0
-  for _ in next, rooms do
+-- Forgets the room that has been known for longest, where they are too many.
+local function make_place(rooms)
+  local n, oldest = 0, nil
+  for id, known in next, rooms do
     n = n + 1
+    if not oldest or known.at < rooms[oldest].at then
+      oldest = id
+    end
   end
-  return n
+  if n >= MOST then
+    local known = rooms[oldest]
+    rooms[oldest] = nil
+    return known
+  end
+end
+
+-- What is known of the room from here on. Returns what is not any more, since there are too many.
+function _M.remember(link, id, known)
+  local rooms, forgotten = link.rooms or {}, nil
+  link.rooms = rooms
+  if not rooms[id] then
+    forgotten = make_place(rooms)
+  end
+  link.rooms_met = (link.rooms_met or 0) + 1
+  known.at = link.rooms_met
+  rooms[id] = known
+  return forgotten
+end
+
+-- Asks for the whole state, once until it comes: for "gap" (a delta is missing), "delta" (it does not fit) or "desync"
+-- (the state is not the server's).
+function _M.resync(client, id, known, reason)
+  if not known.asked then
+    known.asked = true
+    client.resyncs = client.resyncs + 1
+    client.desyncs = client.desyncs + (reason == "desync" and 1 or 0)
+    core.send(client._link.connection, "__pp_room_resync", { room = id, reason = reason })
+  end
 end
 
 -- Takes __pp_room_state.
@@ -26,22 +60,8 @@ function _M.on_state(client, payload)
   if type(payload.room) ~= "string" or type(payload.version) ~= "number" then
     return
   end
-  local link = client._link
-  local rooms = link.rooms or {}
-  link.rooms = rooms
-  if rooms[payload.room] or count(rooms) < MOST then
-    rooms[payload.room] = { state = payload.state, version = payload.version, asked = false }
-  end
+  _M.remember(client._link, payload.room, { state = payload.state, version = payload.version, asked = false })
   calls.fire(client, "roomState", payload)
-end
-
--- Asks for the whole state, once until it comes.
-local function resync(client, id, known)
-  if not known.asked then
-    known.asked = true
-    client.resyncs = client.resyncs + 1
-    core.send(client._link.connection, "__pp_room_resync", { room = id })
-  end
 end
 
 -- Takes __pp_room_delta. Listeners are given the state too, as a table that is not changed afterwards.
@@ -55,14 +75,24 @@ function _M.on_delta(client, payload)
   if known.asked or type(version) ~= "number" or version <= known.version then
     return
   end
-  local state = version == known.version + 1 and gaming.patchImmutable(known.state, payload.delta)
+  if version ~= known.version + 1 then
+    return _M.resync(client, id, known, "gap")
+  end
+  local state = gaming.patchImmutable(known.state, payload.delta)
   if not state then
-    resync(client, id, known)
-    return
+    return _M.resync(client, id, known, "delta")
   end
   known.state, known.version = state, version
   payload.state = state
   calls.fire(client, "roomDelta", payload)
+end
+
+-- The state of a room as it was told last, and its version; nil where the client knows none.
+function _M.state(client, id)
+  local known = client._link and client._link.rooms and client._link.rooms[id]
+  if known and known.version then
+    return known.state, known.version
+  end
 end
 
 return _M

@@ -172,13 +172,17 @@ function _M.gone(client, keys, reason)
   end
 end
 
--- __pp_room_resync {room}: the client asks for the whole state. False where it can't.
+-- __pp_room_resync {room, reason}: the client asks for the whole state. False where it can't.
 function _M.resync(client, payload)
   local room = type(payload) == "table" and type(payload.room) == "string" and client.server._typed[payload.room]
   if not room or not typed_room.resync(room, client) then
     return false
   end
-  client.server._room_resyncs = client.server._room_resyncs + 1
+  local server = client.server
+  server._room_resyncs = server._room_resyncs + 1
+  if payload.reason == "desync" then
+    server._room_desyncs = server._room_desyncs + 1
+  end
   return true
 end
 

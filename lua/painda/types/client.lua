@@ -17,6 +17,7 @@ local _M = {}
 ---@field registry? painda.PPSchemaRegistry
 ---@field mode? "chat" | "media" | "gaming" | "voice" default "chat"
 ---@field json? boolean send JSON text instead of frames, default false
+---@field stateFrames? boolean take the states of rooms that are declared as packed frames, default true; with `json` never
 ---@field offlineQueue? integer messages kept while disconnected, default 256
 ---@field headers? table<string, string> added to the handshake
 ---@field caFile? string PEM file of the authorities to trust instead of the system's
@@ -140,6 +141,7 @@ function Scope:timeout(ms) end
 ---@field id? string given by a server that recovers sessions
 ---@field recoverySessionId? string
 ---@field dropped integer messages that were given up
+---@field desyncs integer of these, since the state was not the server's
 ---@field resyncs integer times that the state of a typed room was asked for, since a delta was missed
 local Client = {}
 
@@ -153,6 +155,12 @@ function Client:isConnected() end
 
 ---@return integer messages that wait for a connection
 function Client:queueSize() end
+
+---The state of a typed room as it was told last; nil where this client knows none.
+---@param id string the room's
+---@return table? state
+---@return integer? version
+function Client:roomState(id) end
 
 ---@return integer bytes that wait to be written
 function Client:bufferedAmount() end

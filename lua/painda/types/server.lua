@@ -90,6 +90,7 @@
 ---@field roomMembersFellBehind integer times that a member was left out, since too much waited for it
 ---@field roomCatchUps integer whole states sent to members that were behind or had asked
 ---@field roomResyncs integer times that a member asked for the whole state
+---@field roomDesyncs integer of these, since a hash told the member that its state was not the room's
 ---@field roomErrors integer states that could not be sent, and handlers of typed rooms that raised
 ---@field luaMemory integer bytes
 ---@field gcLongestPauseMs number
@@ -159,7 +160,7 @@ function Server:of(name) end
 
 ---The typed room of that id: made where there is none, with the state, or what the function returns.
 ---@param id string
----@param initialState? table | fun(): table default an empty table
+---@param initialState? table | painda.StateSchema | fun(): table | painda.StateSchema default an empty table; a schema makes a declared state
 ---@param options? painda.TypedRoom.Options
 ---@return painda.TypedRoom
 function Server:room(id, initialState, options) end

@@ -56,7 +56,7 @@ function TypedRoom:unlock() end
 ---@return string? why "disposed"
 function TypedRoom:update(fn) end
 
----Another table is the state from here on.
+---Another table is the state from here on. A declared state stays, and gets the table's values.
 ---@param state table
 ---@return self? room nil where it is disposed
 ---@return string? why "disposed"

@@ -10,6 +10,7 @@ local _M = {}
 ---@field headers? table<string, any> of the handshake
 ---@field ackTimeout? integer ms, default 10000
 ---@field maxPendingAcks? integer default 1024
+---@field stateFrames? boolean take the states of rooms that are declared as packed frames, default true
 
 ---@class painda.PPVirtualClient: painda.PPClient.Scope
 ---@field id string
@@ -29,6 +30,12 @@ function Client:of(name) end
 
 ---@return boolean
 function Client:isConnected() end
+
+---The state of a typed room as it was told last; nil where this client knows none.
+---@param id string the room's
+---@return table? state
+---@return integer? version
+function Client:roomState(id) end
 
 ---Ends the connection, behind what was sent.
 ---@param code? integer 1000, or 3000 to 4999
