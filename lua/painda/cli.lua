@@ -1,20 +1,16 @@
--- The command line: commands, their options, and what they do. --help is written from the same tables.
+-- The command line: reading options, help, and calling the command. What commands there are: painda/cli/commands.lua.
 
 local runtime = require "painda.core.runtime"
+local commands = require "painda.cli.commands"
+local fail = require("painda.cli.fail").fail
 local options = require "painda.options"
 
-local ipairs, tonumber, tostring = ipairs, tonumber, tostring
+local ipairs, tonumber = ipairs, tonumber
 local concat = table.concat
 
-local FAILURE, USAGE = 1, 2
+local USAGE = require("painda.cli.fail").USAGE
 
 local _M = {}
-local commands = {}
-
-local function fail(code, text)
-  io.stderr:write("painda: ", text, "\n")
-  runtime.stop(code)
-end
 
 -- --- reading options ---
 
@@ -42,6 +38,13 @@ local function convert(option, text)
       return nil, ("--%s takes a port from 0 to 65535, not %q"):format(option.name, text)
     end
     return port
+  end
+  if option.kind == "pid" then
+    local pid = text:match "^%d+$" and tonumber(text)
+    if not pid or pid < 1 or pid > 2 ^ 31 then
+      return nil, ("--%s takes the number of a process, not %q"):format(option.name, text)
+    end
+    return pid
   end
   if option.kind == "milliseconds" then
     local ms = text:match "^%d+$" and tonumber(text)
@@ -125,105 +128,6 @@ local function help()
   end
   return concat(lines, "\n") .. "\n"
 end
-
--- --- commands ---
-
-local LOGGING = {
-  {
-    name = "log-level",
-    value = "LEVEL",
-    values = { "debug", "info", "warn", "error", "silent" },
-    about = "least level that is logged (info)",
-  },
-  { name = "log-format", value = "FORMAT", values = { "text", "json" }, about = "text or json (text)" },
-}
-
-local function with_logging(list)
-  for _, option in ipairs(LOGGING) do
-    list[#list + 1] = option
-  end
-  return list
-end
-
-local function set_logging(given)
-  if given["log-level"] then
-    runtime.set_log_level(given["log-level"])
-  end
-  if given["log-format"] then
-    runtime.set_log_format(given["log-format"])
-  end
-end
-
--- One line for a file that can't be read, or nil.
-local function unreadable(path)
-  local file, err = io.open(path, "rb")
-  if not file then
-    return "cannot read " .. err
-  end
-  local _, why = file:read(1) -- at the end of an empty file there is no error
-  file:close()
-  return why and ("cannot read %s: %s"):format(path, tostring(why)) or nil
-end
-
-commands[#commands + 1] = {
-  name = "run",
-  operand = "APP",
-  about = "runs an application",
-  options = with_logging {
-    { name = "port", value = "PORT", kind = "port", about = "the application's first port becomes this (0: any)" },
-    { name = "watch", about = "load the application again when one of its files changes" },
-    { name = "shutdown-timeout", value = "MS", about = "time that a shutdown may take (5000)" },
-  },
-  run = function(given, operands)
-    local path = operands[1]
-    local wrong = unreadable(path)
-    if wrong then
-      return fail(FAILURE, wrong)
-    end
-    set_logging(given)
-    return require("painda.run").start(path, given, fail)
-  end,
-}
-
-commands[#commands + 1] = {
-  name = "check",
-  operand = "FILE",
-  about = "checks the syntax of a file without running it",
-  options = {},
-  run = function(_, operands)
-    local path = operands[1]
-    local wrong = unreadable(path) or require("painda.app").check(path)
-    if wrong then
-      return fail(FAILURE, wrong)
-    end
-    io.stdout:write(path, ": ok\n")
-    runtime.stop(0)
-  end,
-}
-
-commands[#commands + 1] = {
-  name = "test",
-  operand = "[DIR]",
-  about = "runs the busted specs of a folder inside the event loop",
-  options = with_logging {
-    { name = "filter", value = "PATTERN", about = "only tests whose name matches the Lua pattern" },
-    { name = "timeout", value = "MS", kind = "milliseconds", about = "time that one test may take (20000)" },
-  },
-  run = function(given, operands)
-    set_logging(given)
-    return require("painda.test_runner").run(operands[1] or "spec", given, fail)
-  end,
-}
-
-commands[#commands + 1] = {
-  name = "version",
-  about = "prints the version",
-  options = {},
-  run = function()
-    io.stdout:write(("painda %s (%s)\n"):format(runtime.version, jit.version))
-    runtime.stop(0)
-  end,
-}
 
 commands[#commands + 1] = {
   name = "help",

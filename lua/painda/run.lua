@@ -2,6 +2,7 @@
 
 local runtime = require "painda.core.runtime"
 local app = require "painda.app"
+local control = require "painda.control"
 local log = require "painda.log"
 local luajit = require "painda.luajit"
 local reload = require "painda.reload"
@@ -103,6 +104,12 @@ function _M.start(path, given, fail)
       log.error(err)
     end
     return fail(1, first_line(err))
+  end
+  local opened, fault_of_control = control.start(path, given.control)
+  if not opened and given.control then
+    return fail(1, "--control: " .. fault_of_control)
+  elseif not opened then
+    log.warn("no control socket, so no painda console or stats: " .. fault_of_control)
   end
   runtime.on_signal("SIGHUP", function()
     app.reload()

@@ -1,0 +1,153 @@
+-- The commands of the program: what each takes and does. --help and docs/api/cli.md are written from these tables.
+--
+--   { name, operand = "FILE" | "[FILE]", about, options = { { name, value = "MS", kind, values, about } },
+--     run = fn(given, operands) }
+
+local runtime = require "painda.core.runtime"
+local fail = require("painda.cli.fail").fail
+
+local ipairs, tostring = ipairs, tostring
+
+local FAILURE = require("painda.cli.fail").FAILURE
+
+local commands = {}
+
+local LOGGING = {
+  {
+    name = "log-level",
+    value = "LEVEL",
+    values = { "debug", "info", "warn", "error", "silent" },
+    about = "least level that is logged (info)",
+  },
+  { name = "log-format", value = "FORMAT", values = { "text", "json" }, about = "text or json (text)" },
+}
+
+local function with_logging(list)
+  for _, option in ipairs(LOGGING) do
+    list[#list + 1] = option
+  end
+  return list
+end
+
+local function set_logging(given)
+  if given["log-level"] then
+    runtime.set_log_level(given["log-level"])
+  end
+  if given["log-format"] then
+    runtime.set_log_format(given["log-format"])
+  end
+end
+
+-- Which running server a command is for: painda/control/client.lua.
+local function with_target(list)
+  list[#list + 1] = { name = "pid", value = "PID", kind = "pid", about = "the server with this process" }
+  list[#list + 1] = { name = "control", value = "PATH", about = "the server with this control socket" }
+  return list
+end
+
+-- The line to the server that is meant, or nil: then the command has ended.
+local function server_of(given, operands)
+  local line, err = require("painda.control.client").open {
+    pid = given.pid,
+    control = given.control,
+    application = operands[1],
+  }
+  if not line then
+    fail(FAILURE, err)
+  end
+  return line
+end
+
+-- One line for a file that can't be read, or nil.
+local function unreadable(path)
+  local file, err = io.open(path, "rb")
+  if not file then
+    return "cannot read " .. err
+  end
+  local _, why = file:read(1) -- at the end of an empty file there is no error
+  file:close()
+  return why and ("cannot read %s: %s"):format(path, tostring(why)) or nil
+end
+
+commands[#commands + 1] = {
+  name = "run",
+  operand = "APP",
+  about = "runs an application",
+  options = with_logging {
+    { name = "port", value = "PORT", kind = "port", about = "the application's first port becomes this (0: any)" },
+    { name = "watch", about = "load the application again when one of its files changes" },
+    { name = "control", value = "PATH", about = "socket for painda console and the like; off: none" },
+    { name = "shutdown-timeout", value = "MS", about = "time that a shutdown may take (5000)" },
+  },
+  run = function(given, operands)
+    local path = operands[1]
+    local wrong = unreadable(path)
+    if wrong then
+      return fail(FAILURE, wrong)
+    end
+    set_logging(given)
+    return require("painda.run").start(path, given, fail)
+  end,
+}
+
+commands[#commands + 1] = {
+  name = "check",
+  operand = "FILE",
+  about = "checks the syntax of a file without running it",
+  options = {},
+  run = function(_, operands)
+    local path = operands[1]
+    local wrong = unreadable(path) or require("painda.app").check(path)
+    if wrong then
+      return fail(FAILURE, wrong)
+    end
+    io.stdout:write(path, ": ok\n")
+    runtime.stop(0)
+  end,
+}
+
+commands[#commands + 1] = {
+  name = "test",
+  operand = "[DIR]",
+  about = "runs the busted specs of a folder inside the event loop",
+  options = with_logging {
+    { name = "filter", value = "PATTERN", about = "only tests whose name matches the Lua pattern" },
+    { name = "timeout", value = "MS", kind = "milliseconds", about = "time that one test may take (20000)" },
+  },
+  run = function(given, operands)
+    set_logging(given)
+    return require("painda.test_runner").run(operands[1] or "spec", given, fail)
+  end,
+}
+
+commands[#commands + 1] = {
+  name = "stats",
+  operand = "[APP]",
+  about = "shows what a running server does",
+  options = with_target {
+    { name = "json", about = "once, as JSON" },
+  },
+  run = function(given, operands)
+    local line = server_of(given, operands)
+    if line then
+      local stats, err = line:request "stats"
+      if not stats then
+        return fail(FAILURE, err)
+      end
+      io.stdout:write(require("painda.json").encode(stats), "\n")
+      runtime.stop(0)
+    end
+  end,
+}
+
+commands[#commands + 1] = {
+  name = "version",
+  about = "prints the version",
+  options = {},
+  run = function()
+    io.stdout:write(("painda %s (%s)\n"):format(runtime.version, jit.version))
+    runtime.stop(0)
+  end,
+}
+
+return commands

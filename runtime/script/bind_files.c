@@ -1,0 +1,151 @@
+/* painda.core.files: what Lua's io lacks. What fails returns nil and a message.
+ *
+ *     list(directory) → names, unsorted, without . and ..      make_directory(path, mode)
+ *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode}, of a link itself
+ *     real(path) → absolute, without links                     set_mode(path, mode)
+ *     process() → {pid, uid}                                   parent(pid) → its parent's pid, or nil
+ *     alive(pid) → boolean */
+#define _GNU_SOURCE
+#include "script/bind.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <lauxlib.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(lua_State *L, const char *path)
+{
+    int why = errno;
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(why));
+    return 2;
+}
+
+static int done(lua_State *L, int failed, const char *path)
+{
+    if (failed)
+        return fail(L, path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int list(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return fail(L, path);
+    lua_newtable(L);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        lua_pushstring(L, entry->d_name);
+        lua_rawseti(L, -2, ++count);
+    }
+    closedir(directory);
+    return 1;
+}
+
+static const char *kind_of(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return "file";
+    if (S_ISDIR(mode))
+        return "directory";
+    if (S_ISLNK(mode))
+        return "link";
+    return S_ISSOCK(mode) ? "socket" : "other";
+}
+
+static void set_integer(lua_State *L, const char *name, long value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static int status(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct stat file;
+    if (lstat(path, &file) != 0)
+        return fail(L, path);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, kind_of(file.st_mode));
+    lua_setfield(L, -2, "kind");
+    set_integer(L, "uid", (long)file.st_uid);
+    set_integer(L, "mode", (long)(file.st_mode & 07777));
+    return 1;
+}
+
+static int real(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    char *resolved = realpath(path, NULL);
+    if (resolved == NULL)
+        return fail(L, path);
+    lua_pushstring(L, resolved);
+    free(resolved);
+    return 1;
+}
+
+static int make_directory(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    return done(L, mkdir(path, (mode_t)luaL_checkinteger(L, 2)), path);
+}
+
+static int set_mode(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    return done(L, chmod(path, (mode_t)luaL_checkinteger(L, 2)), path);
+}
+
+static int process(lua_State *L)
+{
+    lua_createtable(L, 0, 2);
+    set_integer(L, "pid", getpid());
+    set_integer(L, "uid", (long)geteuid());
+    return 1;
+}
+
+static int parent(lua_State *L)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)luaL_checkinteger(L, 1));
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t len = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[len] = '\0';
+    const char *after = strrchr(line, ')'); /* behind the name: ") S 1234 " */
+    if (after == NULL || strlen(after) < 5)
+        return 0;
+    lua_pushinteger(L, (lua_Integer)strtol(after + 4, NULL, 10));
+    return 1;
+}
+
+static int alive(lua_State *L)
+{
+    lua_pushboolean(L, kill((pid_t)luaL_checkinteger(L, 1), 0) == 0 || errno == EPERM);
+    return 1;
+}
+
+int pp_bind_files(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"list", list},         {"status", status},   {"real", real},     {"make_directory", make_directory},
+        {"set_mode", set_mode}, {"process", process}, {"parent", parent}, {"alive", alive},
+        {NULL, NULL},
+    };
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    return 1;
+}
