@@ -7,6 +7,7 @@ local types = require "painda.declared.types"
 local views = require "painda.declared.views"
 local record = require "painda.declared.record"
 local group = require "painda.declared.group"
+local migrate = require "painda.declared.migrate"
 local array = require("painda.core.json").array
 
 local C = ffi.C
@@ -241,6 +242,27 @@ end
 function Schema:toTable(state)
   root_of(self, state, "toTable")
   return plain(self[TYPE], state)
+end
+
+-- A state of the new schema with what the old one has, for an application that was loaded again. `old` is a state or a
+-- table; `new` a schema, or a state of it whose values fields get that `old` does not have. By name, and refused where
+-- something would be lost; or as migrate_fn(old's values) → values, where that is given. The new state; or nil and why
+-- not, which names the field. It goes on at the old one's version.
+function _M.migrate(old, new, migrate_fn)
+  local before, schema = _M.schema_of(old), _M.is_schema(new) and new or _M.schema_of(new)
+  if before == schema and not migrate_fn then
+    return old
+  end
+  local initial = schema:toTable(new == schema and schema:new() or new)
+  local values, wrong = migrate.values(schema[TYPE], before and before:toTable(old) or old, initial, migrate_fn)
+  if not values then
+    return nil, wrong
+  end
+  local state = schema:new(values)
+  if before then
+    state.__pp_block.state.version = before:version(old)
+  end
+  return state
 end
 
 _M.Schema = Schema

@@ -19,13 +19,12 @@ local Error = require "painda.error"
 local options = require "painda.options"
 local reload = require "painda.reload"
 local room = require "painda.room"
+local room_state = require "painda.typed_room.state"
 local target = require "painda.target"
 local ticks = require "painda.typed_room.ticks"
-local told = require "painda.typed_room.told"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
-local xpcall, pcall, require, tostring, concat, sort = xpcall, pcall, require, tostring, table.concat, table.sort
-local loaded = package.loaded
+local xpcall, tostring, concat, sort = xpcall, tostring, table.concat, table.sort
 local arm, spawn, traceback = ticks.arm, runtime.spawn, debug.traceback
 
 local EVENTS = { "join", "leave", "tick" }
@@ -251,40 +250,6 @@ end
 
 -- --- the state ---
 
-local owners = setmetatable({}, { __mode = "kv" }) -- state → the room that it is the state of
-
--- Makes the state the room's. Raises where it is another room's: they would change each other's.
-local function own(self, state, level)
-  local owner = owners[state]
-  if owner and owner ~= self and not owner.disposed and (owner._served or owner._loader == reload.generation()) then
-    local text = "this table is the state of the room %q already: give each room its own, or a function that makes it"
-    error(text:format(owner.id), level + 1)
-  end
-  if self._state then
-    owners[self._state] = nil
-  end
-  owners[state] = self
-  self._state = state
-end
-
-local function disown(self)
-  owners[self._state] = nil
-end
-
-local function check_table(state, level)
-  if type(state) ~= "table" then
-    error(("the state of a room is a table, not a %s"):format(type(state)), level + 1)
-  end
-end
-
--- Gives a declared state other values. Raises at the caller's caller.
-local function assign(schema, state, values)
-  local fine, wrong = pcall(schema.assign, schema, state, values)
-  if not fine then
-    error(wrong, 3)
-  end
-end
-
 local function touch(self)
   self._dirty = true
   arm(self)
@@ -313,12 +278,8 @@ function Room:setState(state)
   check_self(self, "setState")
   if self.disposed then
     return nil, "disposed"
-  elseif self._told.schema then
-    assign(self._told.schema, self._state, state)
-  else
-    check_table(state, 2)
-    own(self, state, 2)
   end
+  room_state.set(self, state, 2)
   touch(self)
   return self
 end
@@ -381,8 +342,7 @@ function Room:dispose()
   for _, client in ipairs(by_order(self)) do
     take_out(self, client, "disposed")
   end
-  disown(self)
-  self._told:clear()
+  room_state.disown(self)
   ticks.forget_messages(self)
   _M.removed(self)
   return true
@@ -441,6 +401,24 @@ function _M.apply(self, checked, events)
   end
 end
 
+-- Another state takes the place of the room's: a table, a declared state or a schema. Its members are told all of it.
+-- Raises where it can't be one; then the room's is what it was.
+function _M.replace(self, initial, level)
+  room_state.begin(self, initial, level + 1)
+  ticks.forget_messages(self)
+  local refs = {}
+  for client, member in next, self._members do
+    if member.here then
+      refs[#refs + 1] = client._ref
+      member.not_before = 0
+      core.join(client._ref, self._behind)
+    end
+  end
+  ticks.greet(self, refs)
+  self._dirty, self._lagging = false, refs[1] ~= nil
+  arm(self)
+end
+
 -- It serves: from here on it ticks.
 function _M.serve(self)
   self._served = true
@@ -448,41 +426,6 @@ function _M.serve(self)
 end
 
 local numbers = 0
-
--- The schema and the state where a declared one is given: a state, or a schema, which makes one.
-local function declared_of(initial)
-  local declared = loaded["painda.declared"] -- else there is none
-  if declared and declared.is_schema(initial) then
-    return initial, initial:new()
-  end
-  local schema = declared and declared.schema_of(initial)
-  return schema, schema and initial
-end
-
--- Takes the first state. Raises where that can't be one.
-local function begin(self, initial, level)
-  if type(initial) == "function" then
-    initial = initial()
-  end
-  local schema, state = declared_of(initial)
-  if schema then
-    own(self, state, level + 1)
-    self._told = require("painda.typed_room.told_declared").new(schema, state)
-  else
-    initial = initial == nil and {} or initial
-    check_table(initial, level + 1)
-    own(self, initial, level + 1)
-    self._told = told.new()
-  end
-  local server_options = self.server.options or reload.registrations(self.server).options
-  local most = self._options.maxStateSize or server_options.maxBackpressure / 2
-  local _, wrong = self._told:begin(self._state, most)
-  if wrong then
-    disown(self)
-    error(Error.new(("room %q: %s"):format(self.id, wrong), "ROOM_ERROR"), level + 1)
-  end
-  self._version = self._told:version()
-end
 
 -- A room with a state, `initial`: a table, a declared state, a schema, or a function that makes one of them. Raises
 -- where that can't be one.
@@ -518,7 +461,7 @@ function _M.new(server, id, initial, checked, level)
     _handlers = 0, -- tick handlers that have not ended
     _slot = 0,
   }, Room)
-  begin(self, initial, level + 1)
+  room_state.begin(self, initial, level + 1)
   return self
 end
 

@@ -440,7 +440,7 @@ describe("a typed room's arguments", function()
     assert.matches("the id of a room is empty", message(server.room, server, ""))
     assert.matches("the id of a room holds a control character", message(server.room, server, "a\0"))
     assert.matches("the id of a room is a string, not a number", message(server.room, server, 5))
-    assert.equal("the state of a room is a table, not a number", message(server.room, server, "a", 5))
+    assert.equal("a room's state is a table or a declared state, not a number", message(server.room, server, "a", 5))
     local room = server:room "a"
     assert.equal('room:on: there is no event tock, did you mean "tick"?', message(room.on, room, "tock", print))
     assert.matches("takes a function", message(room.on, room, "tick", 1))

@@ -22,8 +22,8 @@ Told.__index = Told
 
 local _M = {}
 
-function _M.new()
-  return setmetatable({ _tree = core.told(), _version = 0 }, Told)
+function _M.new(version)
+  return setmetatable({ _tree = core.told(), _version = version }, Told)
 end
 
 -- The delta that the application's function finds, as JSON. It must not wait.
