@@ -210,7 +210,7 @@ static void send_to(struct world *world, unsigned i, uint64_t seed)
         printf("seed %lu, viewer %u: %.*s\n", (unsigned long)seed, i, (int)out.len, out.data);
     CU_ASSERT_TRUE_FATAL(same);
     pp_interest_write_whole(world->interest, &seen, &whole);
-    CU_ASSERT_TRUE(out.len <= whole.len + (size_t)15 * 3 || out.len <= (size_t)PP_DELTA_SMALL * 4);
+    CU_ASSERT_TRUE(out.len <= whole.len + (size_t)PP_DELTA_SMALL * 3); /* three parts */
     pp_sight_destroy(&viewer->known);
     viewer->known = seen;
     pp_buf_destroy(&whole);
