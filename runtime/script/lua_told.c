@@ -22,27 +22,21 @@
 
 static struct pp_buf text; /* kept between calls; what raises while it is in use leaves it to the next */
 
-static struct pp_tree *next_of(struct pp_snapshot *told)
-{
-    return &told->trees[!told->last];
-}
-
-/* [-0, +0 or +2] Puts the state at 2 into the spare tree. False with nil and the reason pushed. */
+/* [-0, +0 or +2] Looks at the state at 2. False with nil and the reason pushed. */
 static bool look_at(lua_State *L, struct pp_snapshot *told)
 {
     char error[PP_LUA_JSON_ERROR];
     size_t most = (size_t)luaL_checknumber(L, 3);
-    struct pp_tree *tree = next_of(told);
-    tree->max_bytes = most < SIZE_MAX / 16 ? most * 16 : SIZE_MAX; /* a number takes 16 bytes, and one of JSON */
-    if (!pp_lua_snapshot(L, 2, "state", tree, error, sizeof error)) {
+    size_t max_bytes = most < SIZE_MAX / 16 ? most * 16 : SIZE_MAX; /* a number takes 16 bytes, and one of JSON */
+    told->trees[0].max_bytes = told->trees[1].max_bytes = max_bytes;
+    if (!pp_snapshot_look(told, L, 2, "state", error, sizeof error)) {
         lua_pushnil(L);
         lua_pushstring(L, error);
         return false;
     }
     /* A byte of a string is up to six of JSON: most states need no second look. */
-    if (tree->bytes <= most / 6 || !pp_value_is_longer(&tree->root, most))
+    if (told->trees[told->last ^ told->afresh].bytes <= most / 6 || !pp_value_is_longer(&told->next, most))
         return true;
-    pp_tree_clear(tree);
     lua_pushnil(L);
     lua_pushfstring(L, "the state is more than %f bytes as JSON (maxStateSize)", (double)most);
     return false;
@@ -117,15 +111,17 @@ static int take(lua_State *L)
     lua_settop(L, 4);
     if (!look_at(L, told))
         return 2;
-    const struct pp_value *before = pp_snapshot_root(told), *after = &next_of(told)->root;
+    const struct pp_value *before = pp_snapshot_root(told), *after = &told->next;
     pp_buf_clear(&text);
     bool shallow = lua_toboolean(L, 4) && is_plain_map(before) && is_plain_map(after);
     bool changed = shallow ? write_shallow(before, after) : pp_delta_diff(before, after, &text);
     if (!changed) {
+        if (told->afresh)
+            pp_snapshot_commit(told);
         lua_pushboolean(L, 0);
         return 1;
     }
-    told->last = !told->last;
+    pp_snapshot_commit(told);
     lua_pushlstring(L, text.data, text.len);
     return 1;
 }
@@ -136,14 +132,13 @@ static int look(lua_State *L)
     lua_settop(L, 3);
     if (!look_at(L, told))
         return 2;
-    lua_pushboolean(L, !pp_value_equal(pp_snapshot_root(told), &next_of(told)->root));
+    lua_pushboolean(L, !pp_value_equal(pp_snapshot_root(told), &told->next));
     return 1;
 }
 
 static int commit(lua_State *L)
 {
-    struct pp_snapshot *told = luaL_checkudata(L, 1, TOLD);
-    told->last = !told->last;
+    pp_snapshot_commit(luaL_checkudata(L, 1, TOLD));
     return 0;
 }
 

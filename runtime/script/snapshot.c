@@ -11,6 +11,8 @@
 #include "delta/delta.h"
 #include "script/lua_json.h"
 #include "script/lua_path.h"
+#include "script/lua_raw.h"
+#include "script/snapshot_raw.h"
 #include "value/json_scan.h"
 
 #define KEYS 256        /* a power of two */
@@ -314,6 +316,11 @@ static bool take(lua_State *L, int index, const char *name, struct pp_tree *tree
     if (!lua_checkstack(L, 2 * PP_DELTA_STATE_DEPTH + 8))
         return fail_at(&c, 0, "the Lua stack is full");
     c.array_mark = array_mark(L);
+    if (lua_type(L, index) == LUA_TTABLE && pp_raw_is_known(L)) {
+        const struct pp_raw_marks marks = {c.array_mark, pp_raw_null(L)};
+        if (pp_snapshot_raw(lua_topointer(L, index), &marks, tree, old, out))
+            return true;
+    }
     c.keys[0].string = &c; /* not NULL, which what is no string has for an address */
     bool ok = take_value(&c, index, old, out);
     tree->open_count = 0;
@@ -338,35 +345,44 @@ bool pp_lua_snapshot_again(lua_State *L, int index, const char *name, struct pp_
     return take(L, index, name, tree, &tree->root, out, error, error_size);
 }
 
-/* Looks at the state with fresh memory. */
-static enum pp_snapshot_step step_afresh(struct pp_snapshot *snapshot, lua_State *L, int index, const char *name,
-                                         struct pp_buf *out, char *error, size_t error_size)
+bool pp_snapshot_look(struct pp_snapshot *snapshot, lua_State *L, int index, const char *name, char *error,
+                      size_t error_size)
 {
-    struct pp_tree *before = &snapshot->trees[snapshot->last], *after = &snapshot->trees[!snapshot->last];
-    if (!pp_lua_snapshot(L, index, name, after, error, error_size))
-        return PP_SNAPSHOT_BAD;
-    bool changed = pp_delta_diff(&before->root, &after->root, out);
-    pp_tree_clear(before);
-    snapshot->last = !snapshot->last;
-    snapshot->first_bytes = after->bytes;
-    return changed ? PP_SNAPSHOT_CHANGED : PP_SNAPSHOT_SAME;
+    struct pp_tree *tree = &snapshot->trees[snapshot->last], *fresh = &snapshot->trees[!snapshot->last];
+    snapshot->afresh = tree->bytes > 2 * snapshot->first_bytes + PILE_LEAST;
+    if (!snapshot->afresh) {
+        if (pp_lua_snapshot_again(L, index, name, tree, &snapshot->next, error, error_size))
+            return true;
+        if (!tree->full) /* which it may be of old states */
+            return false;
+        snapshot->afresh = true;
+    }
+    bool good = pp_lua_snapshot(L, index, name, fresh, error, error_size);
+    snapshot->next = fresh->root;
+    return good;
+}
+
+void pp_snapshot_commit(struct pp_snapshot *snapshot)
+{
+    struct pp_tree *tree = &snapshot->trees[snapshot->last];
+    if (snapshot->afresh) {
+        pp_tree_clear(tree);
+        snapshot->last = !snapshot->last;
+        snapshot->first_bytes = snapshot->trees[snapshot->last].bytes;
+        snapshot->afresh = false;
+    } else {
+        tree->root = snapshot->next;
+    }
 }
 
 enum pp_snapshot_step pp_snapshot_step(struct pp_snapshot *snapshot, lua_State *L, int index, const char *name,
                                        struct pp_buf *out, char *error, size_t error_size)
 {
-    struct pp_tree *tree = &snapshot->trees[snapshot->last];
-    struct pp_value state;
-    if (tree->bytes > 2 * snapshot->first_bytes + PILE_LEAST)
-        return step_afresh(snapshot, L, index, name, out, error, error_size);
-    if (!pp_lua_snapshot_again(L, index, name, tree, &state, error, error_size)) {
-        if (tree->full) /* perhaps of old states */
-            return step_afresh(snapshot, L, index, name, out, error, error_size);
+    if (!pp_snapshot_look(snapshot, L, index, name, error, error_size))
         return PP_SNAPSHOT_BAD;
-    }
-    bool changed = pp_delta_diff(&tree->root, &state, out);
-    if (changed)
-        tree->root = state;
+    bool changed = pp_delta_diff(pp_snapshot_root(snapshot), &snapshot->next, out);
+    if (changed || snapshot->afresh)
+        pp_snapshot_commit(snapshot);
     return changed ? PP_SNAPSHOT_CHANGED : PP_SNAPSHOT_SAME;
 }
 

@@ -37,9 +37,18 @@ struct pp_snapshot {
     struct pp_tree trees[2];
     size_t first_bytes; /* of the first state in the tree */
     unsigned last;      /* the tree whose root was seen last */
+    bool afresh;        /* what was looked at is in the other tree */
+    struct pp_value next;
 };
 
 enum pp_snapshot_step { PP_SNAPSHOT_CHANGED, PP_SNAPSHOT_SAME, PP_SNAPSHOT_BAD };
+
+/* Looks at the state: true, with it in `next`, while what was seen last stays that; or false with the error. */
+bool pp_snapshot_look(struct pp_snapshot *snapshot, lua_State *L, int index, const char *name, char *error,
+                      size_t error_size);
+
+/* What was looked at is what was seen last; once after a look that was good. */
+void pp_snapshot_commit(struct pp_snapshot *snapshot);
 
 /* Looks at the state again and appends what changed to `out`. [-0, +0] */
 enum pp_snapshot_step pp_snapshot_step(struct pp_snapshot *snapshot, lua_State *L, int index, const char *name,

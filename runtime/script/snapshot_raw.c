@@ -1,0 +1,241 @@
+/* Lua tables to trees, read in memory: what script/snapshot.c does for all that is good and common, and nothing else.
+ * Whatever is not that is UNSURE, for the whole state: the slow way decides about it and finds the words. */
+#include "script/snapshot_raw.h"
+
+#include <math.h>
+
+#include "delta/delta.h"
+#include "script/lua_raw.h"
+#include "value/value.h"
+
+#define KEYS 256 /* a power of two */
+
+/* What a value is, beside the one that was in its place before. */
+enum found {
+    SAME,   /* the old one; nothing is written */
+    OTHER,  /* written */
+    UNSURE, /* to be given up */
+};
+
+/* Keys by the address of their Lua string, which no other string has as long as nothing runs. */
+struct known_key {
+    const struct pp_raw_string *string;
+    const struct pp_value_key *key;
+};
+
+struct camera {
+    struct pp_tree *tree;
+    const struct pp_raw_marks *marks;
+    unsigned depth; /* open tables */
+    struct known_key keys[KEYS];
+};
+
+static enum found take_table(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
+                             struct pp_value *out);
+
+/* Whether a string as trees hold it has these bytes, as many. */
+static inline bool same_string(const char *held, const char *bytes, size_t len)
+{
+    uint64_t x, y;
+    if (len < 8)
+        return memcmp(held, bytes, len) == 0;
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&x, held + i, 8);
+        memcpy(&y, bytes + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, held + len - 8, 8);
+    memcpy(&y, bytes + len - 8, 8);
+    return x == y;
+}
+
+static inline enum found take_number(double number, const struct pp_value *old, struct pp_value *out)
+{
+    if (old != NULL && old->kind == PP_VALUE_NUMBER && old->number == number)
+        return SAME;
+    *out = (struct pp_value){.number = number, .kind = PP_VALUE_NUMBER};
+    return isfinite(number) ? OTHER : UNSURE;
+}
+
+static inline enum found take_string(struct camera *c, const struct pp_raw_string *string, const struct pp_value *old,
+                                     struct pp_value *out)
+{
+    if (old != NULL && old->kind == PP_VALUE_STRING && old->count == string->len &&
+        same_string(old->string, string->bytes, string->len))
+        return SAME;
+    *out = pp_tree_string(c->tree, string->bytes, string->len);
+    return out->kind == PP_VALUE_STRING ? OTHER : UNSURE;
+}
+
+static inline enum found take_plain(struct pp_value value, const struct pp_value *old, struct pp_value *out)
+{
+    if (old != NULL && old->kind == value.kind && (value.kind == PP_VALUE_NIL || old->boolean == value.boolean))
+        return SAME;
+    *out = value;
+    return OTHER;
+}
+
+static inline enum found take_value(struct camera *c, pp_raw_value raw, const struct pp_value *old,
+                                    struct pp_value *out)
+{
+    if (pp_raw_is_number(raw))
+        return take_number(pp_raw_number(raw), old, out);
+    switch (pp_raw_kind(raw)) {
+    case PP_RAW_STRING:
+        return take_string(c, pp_raw_pointer(raw), old, out);
+    case PP_RAW_TABLE:
+        return take_table(c, pp_raw_pointer(raw), old, out);
+    case PP_RAW_TRUE:
+    case PP_RAW_FALSE:
+        return take_plain((struct pp_value){.boolean = pp_raw_kind(raw) == PP_RAW_TRUE, .kind = PP_VALUE_BOOL}, old,
+                          out);
+    case PP_RAW_LIGHTUSERDATA:
+        return raw == c->marks->null ? take_plain((struct pp_value){.kind = PP_VALUE_NIL}, old, out) : UNSURE;
+    default:
+        return UNSURE;
+    }
+}
+
+static bool are_all_none(const pp_raw_value *items, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++)
+        if (items[i] != PP_RAW_NONE)
+            return false;
+    return true;
+}
+
+static bool has_members(const struct pp_raw_table *table)
+{
+    for (uint32_t i = 0; i <= table->nodes_mask; i++)
+        if (table->nodes[i].value != PP_RAW_NONE)
+            return true;
+    return false;
+}
+
+static enum found take_array(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
+                             struct pp_value *out)
+{
+    struct pp_tree *tree = c->tree;
+    uint32_t first = tree->open_count, old_count = old != NULL ? old->count : 0, i = 0;
+    bool pushed = false;
+    struct pp_value value;
+    for (; i + 1 < table->items_size && table->items[i + 1] != PP_RAW_NONE && !tree->full; i++) {
+        const struct pp_value *before = i < old_count ? &old->items[i] : NULL;
+        enum found found = take_value(c, table->items[i + 1], before, &value);
+        if (found == UNSURE)
+            return UNSURE;
+        if (!pushed && found == SAME)
+            continue;
+        for (uint32_t k = 0; !pushed && k < i; k++)
+            pp_tree_push(tree, NULL, old->items[k]);
+        pushed = true;
+        pp_tree_push(tree, NULL, found == SAME ? *before : value);
+    }
+    if (table->items[0] != PP_RAW_NONE || !are_all_none(table->items, i + 1, table->items_size) || has_members(table))
+        return UNSURE;
+    if (!pushed && i == old_count)
+        return SAME;
+    for (uint32_t k = 0; !pushed && k < i; k++) /* it has lost its end */
+        pp_tree_push(tree, NULL, old->items[k]);
+    *out = pp_tree_array(tree, first);
+    return tree->full ? UNSURE : OTHER;
+}
+
+/* The key; NULL where it can't be one. It may be that of `before`, the member at its place. */
+static inline const struct pp_value_key *take_key(struct camera *c, pp_raw_value raw,
+                                                  const struct pp_value_member *before)
+{
+    const struct pp_raw_string *string = pp_raw_pointer(raw);
+    if (pp_raw_kind(raw) != PP_RAW_STRING)
+        return NULL;
+    struct known_key *known = &c->keys[((uintptr_t)string >> 4) % KEYS];
+    if (known->string == string)
+        return known->key;
+    const struct pp_value_key *key = before != NULL ? before->key : NULL;
+    if (key == NULL || key->len != string->len || !same_string(key->bytes, string->bytes, key->len))
+        key = pp_tree_key(c->tree, string->bytes, string->len);
+    *known = (struct known_key){key != NULL ? string : NULL, key};
+    return key;
+}
+
+static enum found take_map(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
+                           struct pp_value *out)
+{
+    struct pp_tree *tree = c->tree;
+    uint32_t first = tree->open_count, old_count = old != NULL ? old->count : 0, i = 0;
+    bool pushed = false;
+    struct pp_value value;
+    for (uint32_t at = 0; at <= table->nodes_mask && !tree->full; at++) {
+        const struct pp_raw_node *node = &table->nodes[at];
+        const struct pp_value_member *place = i < old_count ? &old->members[i] : NULL, *before = place;
+        if (node->value == PP_RAW_NONE)
+            continue;
+        const struct pp_value_key *key = take_key(c, node->key, place);
+        if (key == NULL)
+            return UNSURE;
+        if (old != NULL && (place == NULL || !pp_key_same(place->key, key)))
+            before = pp_value_look_up(old, key);
+        enum found found = take_value(c, node->value, before != NULL ? &before->value : NULL, &value);
+        if (found == UNSURE)
+            return UNSURE;
+        if (pushed || found == OTHER || before != place) {
+            for (uint32_t k = 0; !pushed && k < i; k++)
+                pp_tree_push(tree, old->members[k].key, old->members[k].value);
+            pushed = true;
+            pp_tree_push(tree, key, found == SAME ? before->value : value);
+        }
+        i++;
+    }
+    if (!pushed && i == old_count)
+        return SAME;
+    for (uint32_t k = 0; !pushed && k < i; k++)
+        pp_tree_push(tree, old->members[k].key, old->members[k].value);
+    *out = pp_tree_map(tree, first);
+    return tree->full ? UNSURE : OTHER;
+}
+
+/* One without elements is an array where it is marked as such, else a map. */
+static enum found take_empty(const struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
+                             struct pp_value *out)
+{
+    *out = (struct pp_value){.kind = table->metatable == c->marks->array ? PP_VALUE_ARRAY : PP_VALUE_MAP, .depth = 1};
+    return old != NULL && old->kind == out->kind && old->count == 0 ? SAME : OTHER;
+}
+
+static enum found take_table(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
+                             struct pp_value *out)
+{
+    enum found found = UNSURE;
+    bool listed = table->items_size > 1 && table->items[1] != PP_RAW_NONE;
+    if (c->depth == PP_DELTA_STATE_DEPTH)
+        return UNSURE;
+    c->depth++;
+    if (listed)
+        found = take_array(c, table, old != NULL && old->kind == PP_VALUE_ARRAY ? old : NULL, out);
+    else if (are_all_none(table->items, 0, table->items_size)) {
+        if (!has_members(table))
+            found = take_empty(c, table, old, out);
+        else if (table->metatable != c->marks->array)
+            found = take_map(c, table, old != NULL && old->kind == PP_VALUE_MAP ? old : NULL, out);
+    }
+    c->depth--;
+    return found;
+}
+
+bool pp_snapshot_raw(const void *table, const struct pp_raw_marks *marks, struct pp_tree *tree,
+                     const struct pp_value *old, struct pp_value *out)
+{
+    struct camera c = {.tree = tree, .marks = marks};
+    size_t bytes = tree->bytes;
+    enum found found = take_table(&c, table, old, out);
+    tree->open_count = 0;
+    if (found == UNSURE) {
+        tree->bytes = bytes;
+        tree->full = false;
+        return false;
+    }
+    if (found == SAME)
+        *out = *old;
+    return true;
+}
