@@ -27,21 +27,24 @@ struct assembly {
 };
 
 struct pp_conn {
+    /* What each packet sent looks at stands together. */
+    uint8_t state; /* enum state */
+    bool wants_write, batch, deaf;
+    const struct pp_conn_limits *limits;
+    struct pp_turn_task task; /* flush, tell of the end, free */
+    struct pp_outq outq;
+
     uv_poll_t poll;
     struct pp_stream stream;
     struct pp_loop *loop;
     const struct pp_conn_ops *ops;
-    const struct pp_conn_limits *limits;
     void *owner;
-    struct pp_outq outq;
     struct pp_buf rx;          /* the head of a frame that is not whole; empty most of the time */
     struct assembly *assembly; /* NULL outside of a fragmented message */
-    struct pp_turn_task task;  /* flush, tell of the end, free */
     struct pp_timer close_timer;
     uint64_t last_heard, bytes_in, bytes_out;
     uint16_t close_code;
-    uint8_t state; /* enum state */
-    bool batch, wants_write, close_sent, close_received, by_peer, told, deaf;
+    bool close_sent, close_received, by_peer, told;
     bool paused, resumed;                    /* `resumed` until the turn's end, when what has waited is taken */
     char *close_reason;                      /* NULL where there is none */
     struct pp_conn *next_closing, **closing; /* in the loop's list while CLOSING: nobody else knows of it then */

@@ -71,6 +71,8 @@ void pp_loop_run_tasks(struct pp_loop *loop)
         loop->tasks.first = task->next;
         if (loop->tasks.first == NULL)
             loop->tasks.tail = &loop->tasks.first;
+        else
+            __builtin_prefetch(loop->tasks.first);
         task->queued = false;
         task->run(task);
     }

@@ -161,6 +161,9 @@ size_t pp_session_queued(const struct pp_session *session);
  * where the session is closing. `is_volatile` messages are dropped where the client is behind or away. */
 bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile);
 
+/* Asks for the memory that sending to the session will look at. */
+void pp_session_foresee(const struct pp_session *session);
+
 /* Queues a WebSocket message of these bytes; false where the session is closing. Text must be UTF-8. The messages of
  * the protocol in it count and are kept like others. */
 bool pp_session_send_raw(struct pp_session *session, const void *bytes, size_t len, bool text);

@@ -10,12 +10,18 @@
 struct pp_comeback;
 
 struct pp_session {
+    /* What each message sent looks at stands together. */
     struct pp_line line;
-    struct pp_trail *trail;       /* NULL: the session ends with its connection */
+    struct pp_trail *trail; /* NULL: the session ends with its connection */
+    bool outside;           /* it was never let in */
+    bool over;              /* the session does not outlive its connection: it was closed, or given up */
+    bool live;              /* what is sent goes to the line at once */
+    bool text;              /* the peer's last message was text, so it is answered in text */
+    struct pp_session_stats *stats;
+    const struct pp_session_config *config;
+
     struct pp_comeback *comeback; /* there where the trail is */
     struct pp_loop *loop;
-    const struct pp_session_config *config;
-    struct pp_session_stats *stats;
     const struct pp_session_ops *ops;
     void *owner;
     struct pp_handshake *handshake;
@@ -24,14 +30,10 @@ struct pp_session {
     const char *reason; /* why this side closed, NULL where it did not */
     uint64_t pinged;    /* when a ping was sent that nothing has been heard since; 0: none */
     uint8_t malformed;
-    bool live;          /* what is sent goes to the line at once */
-    bool over;          /* the session does not outlive its connection: it was closed, or given up */
     bool unheard;       /* resumed, and nothing heard yet that shows that the client knows it */
-    bool text;          /* the peer's last message was text, so it is answered in text */
     bool batch;         /* it takes several frames in one message */
     bool state;         /* it takes the states of rooms as frames */
     bool held;          /* the application's messages wait */
-    bool outside;       /* it was never let in */
     struct pp_buf kept; /* the message that reading stopped at, as it came: empty where it did not */
     char id[PP_UUID_SIZE];
 };

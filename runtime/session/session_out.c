@@ -65,6 +65,16 @@ static bool is_gone(const struct pp_session *session)
     return !pp_line_is_open(&session->line);
 }
 
+void pp_session_foresee(const struct pp_session *session)
+{
+    if (session->line.conn != NULL) {
+        __builtin_prefetch(session->line.conn);
+        __builtin_prefetch((const char *)session->line.conn + 64); /* of which sending needs two lines of the cache */
+    }
+    if (session->trail != NULL)
+        __builtin_prefetch(session->trail);
+}
+
 bool pp_session_send(struct pp_session *session, struct pp_outgoing *out, bool is_volatile)
 {
     if (is_gone(session))
