@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from client_peer import App
 from cutting import CuttingProxy
 from painda import Server, WebSocket, eventually, frame
 from recovering import Client, Recovering
-from test_client import App
 
 CHATTERS = Path(__file__).parent / "apps" / "chatters.lua"
 
