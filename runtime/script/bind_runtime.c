@@ -6,6 +6,7 @@
  *     now() → ms, wall() → since 1970    stats() → table                  stop([exit code])
  *     closing() → connections, of them unwritten
  *     on_signal(name, fn)                timer(fn [, guard]), watch(directory, fn): bind_timer.h
+ *     retire_tasks() → array             drop_task(thread): pp_call_retire, pp_call_drop
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
  *     collect() → KB in use, after two full collections                   version */
 #include "base/clock.h"
@@ -111,6 +112,20 @@ static int wake(lua_State *L)
     return 0;
 }
 
+static int retire_tasks(lua_State *L)
+{
+    pp_call_retire(pp_vm_of(L), L);
+    return 1;
+}
+
+static int drop_task(lua_State *L)
+{
+    lua_State *task = lua_tothread(L, 1);
+    luaL_argcheck(L, task != NULL, 1, "a coroutine expected");
+    pp_call_drop(pp_vm_of(L), task);
+    return 0;
+}
+
 static int set_error_handler(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -193,6 +208,8 @@ int pp_bind_runtime(lua_State *L)
         {"handle", handle},
         {"wait", wait},
         {"wake", wake},
+        {"retire_tasks", retire_tasks},
+        {"drop_task", drop_task},
         {"now", now},
         {"wall", wall},
         {"stats", stats},

@@ -76,10 +76,12 @@ static void note_waiting(struct pp_vm *vm, lua_State *task, const char *what)
         *pp_map_slot(&vm->handlers, &task, sizeof task) = task;
 }
 
-static void note_ended(struct pp_vm *vm, lua_State *task)
+/* True where its coroutine may be used again. */
+static bool note_ended(struct pp_vm *vm, lua_State *task)
 {
     if (vm->handlers.count > 0)
         pp_map_remove(&vm->handlers, &task, sizeof task);
+    return vm->retired.count == 0 || pp_map_remove(&vm->retired, &task, sizeof task) == NULL;
 }
 
 bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
@@ -93,8 +95,10 @@ bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
         pp_watchdog_leave(task);
     vm->running = outer;
     if (status == 0) {
-        note_ended(vm, task);
-        pp_call_cancel(vm, task);
+        if (note_ended(vm, task))
+            pp_call_cancel(vm, task);
+        else
+            let_go(vm, task);
         return true;
     }
     if (status == LUA_YIELD && yielded_properly(task)) {
@@ -131,6 +135,11 @@ int pp_call_wait(lua_State *L)
     return lua_yield(L, 1);
 }
 
+static bool was_dropped(struct pp_vm *vm, lua_State *task)
+{
+    return vm->dropped.count > 0 && pp_map_remove(&vm->dropped, &task, sizeof task) != NULL;
+}
+
 static void resume_woken(struct pp_turn_task *turn)
 {
     struct pp_vm *vm = (struct pp_vm *)((char *)turn - offsetof(struct pp_vm, resume));
@@ -138,7 +147,12 @@ static void resume_woken(struct pp_turn_task *turn)
     for (size_t i = 0; i < vm->woken_count; i++) {
         struct pp_woken woken = vm->woken[i];
         vm->tasks_waiting--;
-        pp_call_run(vm, woken.task, woken.nargs, "task");
+        if (!was_dropped(vm, woken.task)) {
+            pp_call_run(vm, woken.task, woken.nargs, "task");
+            continue;
+        }
+        note_ended(vm, woken.task);
+        let_go(vm, woken.task);
     }
     vm->woken_count = 0;
 }
@@ -153,4 +167,33 @@ void pp_call_wake(struct pp_vm *vm, lua_State *task, lua_State *from, int n)
     vm->woken[vm->woken_count++] = (struct pp_woken){task, n};
     vm->resume.run = resume_woken;
     pp_loop_at_turn_end(vm->loop, &vm->resume);
+}
+
+void pp_call_retire(struct pp_vm *vm, lua_State *L)
+{
+    int n = 0;
+    lua_newtable(L);
+    lua_pushnil(L);
+    while (lua_next(L, LUA_REGISTRYINDEX)) { /* stack now: array, key, value */
+        lua_State *task = lua_touserdata(L, -2) == lua_tothread(L, -1) ? lua_tothread(L, -1) : NULL;
+        if (task != NULL && lua_status(task) == LUA_YIELD) {
+            void **slot = pp_map_slot(&vm->retired, &task, sizeof task);
+            if (*slot == NULL) {
+                *slot = task;
+                lua_pushvalue(L, -1);
+                lua_rawseti(L, -4, ++n);
+            }
+        }
+        lua_pop(L, 1);
+    }
+}
+
+void pp_call_drop(struct pp_vm *vm, lua_State *task)
+{
+    lua_pushlightuserdata(vm->L, task);
+    lua_rawget(vm->L, LUA_REGISTRYINDEX);
+    bool is_task = lua_tothread(vm->L, -1) == task;
+    lua_pop(vm->L, 1);
+    if (is_task && lua_status(task) == LUA_YIELD)
+        *pp_map_slot(&vm->dropped, &task, sizeof task) = task;
 }

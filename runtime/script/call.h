@@ -30,4 +30,12 @@ int pp_call_wait(lua_State *L);
 /* Moves the top n values of `from` to the waiting `task` and resumes it at the end of this turn. */
 void pp_call_wake(struct pp_vm *vm, lua_State *task, lua_State *from, int n);
 
+/* [-0, +1] Pushes an array of the tasks that wait and were not in an earlier one. Their coroutines are not given to
+ * other tasks when they end, so what is noted of one under its coroutine stays true. */
+void pp_call_retire(struct pp_vm *vm, lua_State *L);
+
+/* A waiting task does not go on: whoever wakes it ends it, and nothing of it runs any more. Does nothing to a coroutine
+ * that is no task, or does not wait. */
+void pp_call_drop(struct pp_vm *vm, lua_State *task);
+
 #endif

@@ -144,6 +144,8 @@ void pp_vm_delete(struct pp_vm *vm)
     pp_loop_forget_task(vm->loop, &vm->resume); /* what was woken last is not resumed any more */
     pp_lua_atoms_clear();
     pp_map_destroy(&vm->handlers);
+    pp_map_destroy(&vm->retired);
+    pp_map_destroy(&vm->dropped);
     free(vm->woken);
     free(vm);
 }

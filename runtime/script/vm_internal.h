@@ -26,6 +26,8 @@ struct pp_vm {
     struct pp_turn_task resume;
     int on_error;           /* reference to the function that reports a task's error; LUA_NOREF at first */
     struct pp_map handlers; /* waiting coroutines that began as a client's handler: a shutdown lets them finish */
+    struct pp_map retired;  /* waiting tasks of replaced code: their coroutines are not used again */
+    struct pp_map dropped;  /* waiting tasks that are not to go on */
     int exit_code;
     uint64_t tasks_waiting;    /* coroutines that yielded and were not resumed yet */
     uint64_t errors;           /* tasks that raised */
