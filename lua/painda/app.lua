@@ -1,125 +1,130 @@
--- Loading an application: its main file and the modules beside it, in an environment of their generation.
+-- The application that `painda run` serves: loading it, loading it again, and going back to the version before.
+--
+--   version = { number, files }      files: path → text that it was loaded from
 
 local reload = require "painda.reload"
+local loader = require "painda.app.loader"
 local log = require "painda.log"
-local runtime = require "painda.core.runtime"
+local task = require "painda.task"
+local watch = require "painda.app.watch"
 
-local ipairs, pairs, error, setfenv, loadfile, pcall = ipairs, pairs, error, setfenv, loadfile, pcall
-local open = io.open
+local pairs, pcall, loadfile = pairs, pcall, loadfile
+local insert, remove = table.insert, table.remove
 
-local DEBOUNCE = 60 -- ms of quiet after a change: editors write in several steps
+local KEPT = 8 -- versions that can be gone back to
+local TRIES = 4 -- loads of files that change while they are loaded
+local PAUSE = 50 -- ms between them
 
 local _M = {
   path = nil, -- the main file
   directory = ".", -- its folder: modules and static files are found relative to it
-  files = {}, -- path → content it was loaded from
+  limit = 30000, -- ms that loading a new version may take
+  stopping = false, -- the process ends: nothing is loaded any more
 }
 
-local baseline -- the modules that belong to the runtime
+local versions = {} -- the one that serves is the last
+local seen = {} -- path → text as last found on the disk: what differs from it has changed
 
-local function read(path)
-  local file = open(path, "rb")
-  if not file then
-    return nil
+-- Notes what the disk has: for files that were loaded from there, what was loaded.
+local function note_seen(files, ok, from_disk)
+  local before = seen
+  seen = ok and {} or before
+  for path, text in pairs(files or {}) do
+    seen[path] = from_disk and text or loader.read(path) or text
   end
-  local text = file:read("*a")
-  file:close()
-  return text
 end
 
--- Loads a chunk into the environment of the generation. A syntax error is raised as {syntax = text}: it needs no
--- traceback.
-local function load_chunk(generation, path)
-  local chunk, err = loadfile(path)
-  if not chunk then
-    error({ syntax = err }, 0)
-  end
-  generation.modules[path] = read(path)
-  return setfenv(chunk, generation.env)
-end
-
-local function find_module(name)
-  local relative = name:gsub("%.", "/")
-  for _, pattern in ipairs { "/%s.lua", "/%s/init.lua" } do
-    local path = _M.directory .. pattern:format(relative)
-    local file = open(path, "rb")
-    if file then
-      file:close()
-      return path
+-- Was the generation loaded from what the files hold now? Else some were read before a save and some after it.
+local function is_consistent(files)
+  for path, text in pairs(files) do
+    if (loader.read(path) or text) ~= text then
+      return false
     end
   end
+  return true
 end
 
--- A searcher of package.loaders: the application's own modules come before those installed on the system.
-local function searcher(name)
-  local path = find_module(name)
-  if not path then
-    return ("\n\tno file %s/%s.lua"):format(_M.directory, (name:gsub("%.", "/")))
+-- Loads the application as a new generation, from the texts of `given` where there are such. True and the number, or
+-- nil, the error, and whether to try again.
+local function load(given, patient, limit)
+  local files, changed
+  local compiling = limit and jit.status()
+  if compiling then
+    jit.off() -- a compiled loop can't be ended by handlerTimeout
   end
-  return load_chunk(reload.generation(), path)
-end
-
-local function application_modules()
-  local modules = {}
-  for name, module in pairs(package.loaded) do
-    if not baseline[name] and not name:find("^painda%f[%W]") then
-      modules[name] = module
-    end
-  end
-  return modules
-end
-
-local function load_generation(generation)
-  local chunk = load_chunk(generation, _M.path)
-  chunk(_M.path)
-end
-
--- Loads the application as a new generation. True, or nil and the error.
-local function load()
-  local old = application_modules()
-  for name in pairs(old) do
-    package.loaded[name] = nil
-  end
-  local files
   local ok, err = reload.run(function(generation)
     files = generation.modules
-    load_generation(generation)
-  end)
-  if not ok then
-    for name in pairs(application_modules()) do
-      package.loaded[name] = nil
+    loader.prepare(generation, given)
+    loader.chunk(generation, _M.path)(_M.path)
+    changed = not given and not is_consistent(files)
+    if _M.stopping then
+      error({ syntax = "the process is shutting down" }, 0)
+    elseif changed and patient then
+      error({ syntax = "its files change while they are loaded" }, 0)
     end
-    for name, module in pairs(old) do
-      package.loaded[name] = module
-    end
-    for path, text in pairs(files) do -- what was read and found broken is not tried again until it changes
-      _M.files[path] = text
-    end
-    return nil, err
+  end, limit)
+  if compiling then
+    jit.on()
   end
-  _M.files = files
-  return ok, err
+  if ok then
+    insert(versions, { number = err, files = files })
+    if #versions > KEPT then
+      remove(versions, 1)
+    end
+  end
+  note_seen(files, ok, not given) -- also where it failed: what is broken is not tried again until it changes
+  return ok, err, changed
 end
 
 local busy, again = false, false
 local broken = false -- the last version could not be loaded
 local missed = false -- since then code has changed that it may have waited for
 
--- Loads the application again; a reload asked for meanwhile follows it. True where the new code serves.
-function _M.reload()
-  if busy then
-    again = true
+local function begin()
+  if _M.stopping then
+    return nil, "the process is shutting down"
+  elseif not _M.path then
+    return nil, "no application runs (painda run APP): there is nothing to load again"
+  elseif busy then
     return nil, "a reload is under way"
   end
   busy, missed = true, false
-  local ok, err = load()
+  return true
+end
+
+local function load_patiently()
+  for try = 1, TRIES do
+    local ok, err, changed = load(nil, try < TRIES, _M.limit)
+    if ok or not changed or _M.stopping then
+      return ok, err
+    end
+    task.sleep(PAUSE)
+  end
+end
+
+local function finish(ok)
   busy, broken = false, not ok
+  if _M.watching then
+    watch.refresh()
+  end
+end
+
+-- Loads the application again; a reload asked for meanwhile follows it. True and the number where the new code serves.
+function _M.reload()
+  local ready, why = begin()
+  if not ready then
+    again = again or busy
+    return nil, why
+  end
+  local ok, err = load_patiently()
   if ok then
+    reload.counts.done = reload.counts.done + 1
     log.info("reloaded", { generation = err })
   else
-    log.error("reload failed, the old code goes on: " .. err)
+    reload.counts.failed = reload.counts.failed + 1
+    log.error("reload failed, the old code goes on: " .. err, { generation = reload.current.number })
   end
-  _M.watch_again()
+  finish(ok)
   if again then
     again = false
     return _M.reload()
@@ -127,23 +132,53 @@ function _M.reload()
   return ok, err
 end
 
--- Loads the application for the first time. Raises nothing: true, or nil and the error.
-function _M.start(path)
-  baseline = {}
-  for name in pairs(package.loaded) do
-    baseline[name] = true
+-- Goes back to the version that served before the one that serves, as a new generation. True and the number, or nil and
+-- why not.
+function _M.rollback()
+  local before = versions[#versions - 1]
+  local ready, why = begin()
+  if not ready then
+    return nil, why
+  elseif not before then
+    busy = false
+    return nil, "there is no version before this one"
   end
-  _M.path = path
-  _M.directory = path:match("^(.*)/[^/]*$") or "."
-  table.insert(package.loaders, 2, searcher)
-  return load()
+  local ok, err = load(before.files, false, _M.limit)
+  if ok then
+    remove(versions, #versions - 1) -- the one left behind, and the one gone back to: its load has put it at the end
+    remove(versions, #versions - 1)
+    reload.counts.rolled_back = reload.counts.rolled_back + 1
+    log.warn("rolled back", { generation = err, to = before.number })
+  else
+    reload.counts.failed = reload.counts.failed + 1
+    log.error("rollback failed, the code goes on: " .. err, { generation = reload.current.number })
+  end
+  finish(ok)
+  again = false -- a reload that was asked for meanwhile would take it back
+  return ok, err
 end
 
-local watches, debounce = {}, nil
+-- Loads the application for the first time. Raises nothing: true, or nil and the error.
+function _M.start(path)
+  _M.path = path
+  _M.directory = path:match("^(.*)/[^/]*$") or "."
+  loader.directory = _M.directory
+  insert(package.loaders, 2, loader.searcher)
+  busy = true
+  local ok, err = load()
+  busy = false
+  if ok and again then
+    again = false
+    _M.reload()
+  end
+  return ok, err
+end
 
-local function changed()
-  for path, text in pairs(_M.files) do
-    local now = read(path)
+-- --- watching ---
+
+local function has_changed()
+  for path, text in pairs(seen) do
+    local now = loader.read(path)
     if now and now ~= text then
       return true
     end
@@ -151,52 +186,27 @@ local function changed()
   return false
 end
 
-local function is_loaded(name)
-  for path in pairs(_M.files) do
-    if path:match "[^/]*$" == name then
-      return true
-    end
-  end
-  return false
-end
-
--- Only what may be code counts: a log or a database beside it may change all the time.
-local function on_change(name)
-  local is_lua = name and name:find "%.lua$"
-  if name and not is_lua and not is_loaded(name) then
-    return
-  end
-  debounce = debounce
-    or runtime.timer(function()
-      if changed() or missed then
-        _M.reload()
-      end
-    end)
-  missed = missed or broken and is_lua -- it may be the module that was not found
-  debounce:start(DEBOUNCE)
-end
-
--- Watches the folders of the files that the application was loaded from.
-function _M.watch_again()
-  if not _M.watching then
-    return
-  end
-  for path in pairs(_M.files) do
-    local directory = path:match("^(.*)/[^/]*$") or "."
-    if not watches[directory] then
-      local watch, err = runtime.watch(directory, on_change)
-      if watch then
-        watches[directory] = watch
-      else
-        log.warn(err)
-      end
-    end
+local function on_change(saved)
+  missed = missed or saved and broken -- it may be the module that was not found
+  if has_changed() or missed then
+    _M.reload()
   end
 end
 
+-- Loads it again whenever one of its files changes.
 function _M.watch()
   _M.watching = true
-  _M.watch_again()
+  watch.on_change = on_change
+  function watch.files()
+    return seen
+  end
+  function loader.on_loaded(path) -- what is required later, by a handler
+    if not busy and not seen[path] then
+      seen[path] = loader.read(path)
+      watch.refresh()
+    end
+  end
+  watch.refresh()
 end
 
 -- Does the file compile? nil, or what is wrong with it.

@@ -7,6 +7,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local hooks = require "painda.hooks"
 local log = require "painda.log"
+local tasks = require "painda.reload.tasks"
 
 local type, debug, setmetatable = type, debug, setmetatable
 local spawn, send_control = runtime.spawn, core.send_control
@@ -74,14 +75,14 @@ function _M.reject(socket, ack_id, err)
 end
 
 -- Tells the log, the plugins and the error handlers: of the client, its namespace, the server. The last of them run on
--- this task.
-function _M.report(trace, err, socket, mtype)
+-- this task. `generation` is that of the code where it is not the one that serves.
+function _M.report(trace, err, socket, mtype, generation)
   _M.errors = _M.errors + 1
   log.error(trace, {
     type = mtype,
     client = socket and socket.id,
     namespace = socket and socket._ns,
-    generation = runtime.committed,
+    generation = generation and generation.number or runtime.committed,
   })
   if not socket then
     return
@@ -105,7 +106,7 @@ local function on_error(thread, raised, what)
   if ack_id then
     _M.reject(socket, ack_id, _M.for_client(raised, err))
   end
-  _M.report(trace, err, socket, mtype)
+  _M.report(trace, err, socket, mtype, tasks.of(thread))
 end
 
 runtime.set_error_handler(on_error)

@@ -8,6 +8,7 @@ local runtime = require "painda.core.runtime"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local log = require "painda.log"
+local tasks = require "painda.reload.tasks"
 
 local xpcall, type, error, setmetatable, ipairs = xpcall, type, error, setmetatable, ipairs
 local traceback, running, spawn = debug.traceback, coroutine.running, runtime.spawn
@@ -32,11 +33,11 @@ end
 
 -- Tells of a hook that raised: in the log, to the server's error listeners, to the other plugins' onError.
 local function report(server, entry, hook, failure, client)
-  local err = Error.from(failure.raised, "HANDLER_ERROR")
+  local err, generation = Error.from(failure.raised, "HANDLER_ERROR"), tasks.generation()
   server._hook_errors = (server._hook_errors or 0) + 1
   log.error(("plugin %q: %s failed: %s"):format(entry.plugin, hook, failure.trace), {
     client = client and client.id,
-    generation = runtime.committed,
+    generation = generation and generation.number or runtime.committed,
   })
   if hook == "onError" then
     return

@@ -26,6 +26,7 @@ local lazy = {
   after = { "painda.timer", "after" },
   every = { "painda.timer", "every" },
   state = { "painda.reload", "state" },
+  on_unload = { "painda.reload", "on_unload" },
   testing = { "painda.testing" },
   gaming = { "painda.gaming" },
   ppMetricsPlugin = { "painda.metrics", "plugin" },
@@ -53,9 +54,14 @@ function painda.spawn(fn, ...)
   return runtime.spawn(reload.inherit(fn), ...)
 end
 
--- Loads the application again, as --watch does when a file changes.
+-- Loads the application again, as --watch does when a file changes. Who asks goes on as the old code that it is.
 function painda.reload()
-  return require("painda.app").reload()
+  return reload.as_before(require("painda.app").reload)
+end
+
+-- Goes back to the version of the application that served before.
+function painda.rollback()
+  return reload.as_before(require("painda.app").rollback)
 end
 
 -- A constructor that is called: painda.PPServer { … }, with its other functions as fields.

@@ -109,6 +109,10 @@ local NUMBERS = {
   { "tasks_waiting", "gauge", "tasksWaiting", "Tasks that wait for something." },
   { "lua_memory_bytes", "gauge", "luaMemory", "Memory that Lua holds." },
   { "generation", "gauge", "generation", "The generation of the application that serves." },
+  { "generations_alive", "gauge", "generationsAlive", "Generations that are held by their code or a waiting task." },
+  { "reloads_total", "counter", "reloads", "Reloads that put new code into force." },
+  { "reloads_failed_total", "counter", "reloadsFailed", "Reloads and rollbacks that failed: the code went on." },
+  { "rollbacks_total", "counter", "rollbacks", "Rollbacks to the version before." },
   { "uptime_seconds", "gauge", "uptime", "Time since the server began." },
 }
 local HISTOGRAMS = {

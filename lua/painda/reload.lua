@@ -9,43 +9,59 @@
 
 local runtime = require "painda.core.runtime"
 local log = require "painda.log"
+local task = require "painda.task"
+local tasks = require "painda.reload.tasks"
 
-local running, setmetatable, pairs, ipairs = coroutine.running, setmetatable, pairs, ipairs
-local xpcall, traceback, type, error, tostring, next = xpcall, debug.traceback, type, error, tostring, next
+local setmetatable, pairs, ipairs, xpcall = setmetatable, pairs, ipairs, xpcall
+local traceback, type, error, tostring, next = debug.traceback, type, error, tostring, next
+
+local TOO_MANY = 8 -- old generations with waiting tasks: somebody loops where a timer belongs
 
 local _M = {
   current = nil, -- the generation that serves
   objects = {}, -- key → what outlives generations: servers by their port
   states = {}, -- name → table of painda.state
+  counts = { done = 0, failed = 0, rolled_back = 0 },
 }
 
-local generation_of = setmetatable({}, { __mode = "k" }) -- the coroutines that load a generation
-local numbers = 0
+local numbers = 0 -- of the last that served
+local staged -- the generation that is being loaded
 
-local function new_generation()
-  numbers = numbers + 1
+local function new_generation(number)
   local generation = {
-    number = numbers,
+    number = number,
+    stage = "loading", -- then "serving", then "retired"; or "dropped"
     registrations = {},
     objects = {},
     opened = {},
     timers = {},
     started = {},
+    states = {},
     unload = {},
     modules = {},
   }
-  generation.env = setmetatable({}, { __index = _G })
+  tasks.register(generation)
+  -- The code of a generation holds it, and nothing else does: it lives as long as its code.
+  generation.env = setmetatable({}, { __index = _G, generation = generation })
   generation.env._G = generation.env
   return generation
 end
 
-_M.current = new_generation() -- what runs before an application is loaded: number 0
-_M.current.number, numbers = 0, 0
+_M.current = new_generation(0) -- what runs before an application is loaded
+_M.current.stage = "serving"
 
--- The generation that the running code registers into.
+-- The generation that the running code belongs to.
 function _M.generation()
-  local thread = running()
-  return thread and generation_of[thread] or _M.current
+  return tasks.generation() or _M.current
+end
+
+-- The generation to which things are added that outlive it.
+local function owner()
+  local generation = _M.generation()
+  if generation.stage == "dropped" then
+    error("this version of the application was given up: it can open nothing any more", 0)
+  end
+  return generation.stage == "retired" and _M.current or generation
 end
 
 -- fn, to be called on a task of its own that belongs to the running code's generation, whenever that serves.
@@ -54,24 +70,27 @@ function _M.inherit(fn)
   if generation == _M.current then
     return fn
   end
-  return function(...)
-    local thread = running()
-    generation_of[thread] = generation
-    fn(...)
-    generation_of[thread] = nil -- the thread is used again
-  end
+  return tasks.as(generation, fn)
 end
 
 function _M.is_loading()
-  return _M.generation() ~= _M.current
+  return _M.generation().stage == "loading"
+end
+
+-- Does another generation serve than that of the running code? What it registers has no effect then.
+function _M.is_retired()
+  local generation = tasks.generation()
+  return generation ~= nil and generation.stage ~= "serving" and generation.stage ~= "loading"
 end
 
 -- What lives longer than a generation. Where `key` exists it is returned; else make() makes it, and undo(object)
 -- takes it back where the generation that asked for it is never committed. `apply(object, registrations)` is called
--- at the commit, and begin(object), where there is one, once all objects of the generation were applied.
+-- at the commit, and begin(object), where there is one, once all objects of the generation were applied. Neither may
+-- fail; what may is prepare(object, registrations), where there is one: it is called when all is loaded, and where it
+-- raises the generation is not committed.
 -- `registrations` is the table of this generation for the object, made by fresh().
 function _M.object(key, handlers)
-  local generation = _M.generation()
+  local generation = owner()
   local object = _M.objects[key] or generation.opened[key]
   if not object then
     local made, err = handlers.make()
@@ -86,7 +105,7 @@ function _M.object(key, handlers)
   end
   generation.objects[key] = { object = object, handlers = handlers }
   if not generation.registrations[object] then
-    generation.registrations[object] = handlers.fresh(object)
+    generation.registrations[object] = handlers.fresh(object, generation)
     if generation == _M.current then
       handlers.apply(object, generation.registrations[object])
       if handlers.begin then
@@ -153,21 +172,27 @@ function _M.forget(object)
   end
 end
 
--- Calls fn when the running code's generation is replaced.
+-- Calls fn when the running code's generation is replaced, or given up.
 function _M.on_unload(fn)
+  if type(fn) ~= "function" then
+    error(("painda.on_unload takes a function, not a %s"):format(type(fn)), 2)
+  end
   local unload = _M.generation().unload
   unload[#unload + 1] = fn
 end
 
--- A timer of the running code's generation: it ends with it, and starts to run once its generation serves.
+-- A timer of the running code's generation: it ends with it, and starts to run once its generation serves. That of code
+-- which was replaced never runs.
 function _M.own_timer(timer, start)
   local generation = _M.generation()
   generation.timers[timer] = true
   timer.generation = generation
-  if generation == _M.current then
+  if generation.stage == "loading" then
+    generation.started[#generation.started + 1] = start
+  elseif generation.stage == "serving" then
     start()
   else
-    generation.started[#generation.started + 1] = start
+    timer:cancel()
   end
 end
 
@@ -180,15 +205,26 @@ function _M.state(name, init)
   if type(name) ~= "string" or name == "" then
     error("painda.state takes a name, a string that is not empty", 2)
   end
-  if _M.states[name] == nil then
-    local value = init
+  local generation = _M.generation()
+  local states = generation.stage == "loading" and generation.states or _M.states
+  local value = _M.states[name]
+  if value == nil then
+    value = states[name]
+  end
+  if value == nil then
+    value = init
     if type(init) == "function" then
       value = init()
     end
-    _M.states[name] = value == nil and {} or value
+    if value == nil then
+      value = {}
+    end
+    states[name] = value
   end
-  return _M.states[name]
+  return value
 end
+
+-- --- the swap ---
 
 local function retire(old)
   local timers = old.timers
@@ -197,67 +233,165 @@ local function retire(old)
     timer:cancel()
   end
   for _, fn in ipairs(old.unload) do
-    local ok, err = xpcall(fn, traceback)
-    if not ok then
-      log.error("unloading failed: " .. tostring(err), { generation = old.number })
+    runtime.spawn(tasks.as(old, fn))
+  end
+  old.unload = {}
+end
+
+-- Calls what must not fail; where it does after all, the rest goes on.
+local function safely(what, object, fn, ...)
+  local ok, err = xpcall(fn, traceback, ...)
+  if not ok then
+    log.error(("%s of %s failed: %s"):format(what, tostring(object), tostring(err)))
+  end
+end
+
+local function apply_objects(new)
+  for key, entry in pairs(new.objects) do
+    _M.objects[key] = entry.object
+    safely("taking over", entry.object, entry.handlers.apply, entry.object, new.registrations[entry.object])
+  end
+end
+
+local function drop_objects(old, new)
+  for key, entry in pairs(old.objects) do
+    if not new.objects[key] then
+      _M.objects[key] = nil
+      log.debug(("%s is not in the new code: it is closed"):format(tostring(entry.object)))
+      safely("closing", entry.object, entry.handlers.drop, entry.object)
     end
   end
 end
 
-local function commit(new)
-  local old = _M.current
-  _M.current = new
-  for key, entry in pairs(new.objects) do
-    _M.objects[key] = entry.object
-    entry.handlers.apply(entry.object, new.registrations[entry.object])
-  end
-  for key, entry in pairs(old.objects) do
-    if not new.objects[key] then
-      _M.objects[key] = nil
-      entry.handlers.drop(entry.object)
-    end
-  end
-  retire(old)
+local function begin(new)
   for _, entry in pairs(new.objects) do
     if entry.handlers.begin then
-      entry.handlers.begin(entry.object)
+      safely("beginning", entry.object, entry.handlers.begin, entry.object)
     end
   end
   for _, start in ipairs(new.started) do
     start()
   end
   new.started = {}
+end
+
+-- Nothing of the application runs at this moment, and nothing here waits: it is one step between two messages.
+local function commit(new)
+  local old = _M.current
+  tasks.retire(old)
+  old.stage, new.stage = "retired", "serving"
+  _M.current, numbers, runtime.committed = new, new.number, new.number
+  for name, value in pairs(new.states) do
+    _M.states[name] = value
+  end
+  new.states = {}
   jit.flush()
-  runtime.committed = new.number
+  apply_objects(new)
+  drop_objects(old, new)
+  retire(old)
+  begin(new)
+  local count, oldest = tasks.waiting()
+  if count >= TOO_MANY then
+    local text = "tasks of %d old generations wait still, the oldest of generation %d: what repeats belongs in "
+      .. "painda.every, which ends with its code"
+    log.warn(text:format(count, oldest))
+  end
 end
 
 local function abandon(new)
+  new.stage = "dropped"
   for key, object in pairs(new.opened) do
-    new.objects[key].handlers.undo(object)
+    safely("undoing", object, new.objects[key].handlers.undo, object)
   end
   retire(new)
+  tasks.drop(new)
 end
 
--- Runs load(generation) and swaps the generation in where it returns; where it raises, undoes what it opened. To be
--- called on a task: loading may wait. Returns true and the number, or nil and the error with its traceback.
-function _M.run(load)
-  local new = new_generation()
-  local thread = running()
-  generation_of[thread] = new
-  local ok, err = xpcall(load, function(raised)
+-- A failure as text. That of a module that was being required has kept where it was raised.
+local function describer(new)
+  return function(raised)
     if type(raised) == "table" and (raised.syntax or raised.plain) then
       return raised.syntax or tostring(raised)
     end
-    return traceback(tostring(raised), 2)
-  end, new)
-  generation_of[thread] = nil
+    local failure = new.failure
+    return failure and failure.raised == raised and failure.trace or traceback(tostring(raised), 2)
+  end
+end
+
+local function prepare(new)
+  for _, entry in pairs(new.objects) do
+    if entry.handlers.prepare then
+      entry.handlers.prepare(entry.object, new.registrations[entry.object])
+    end
+  end
+end
+
+-- Loads on a task that the loop begins, so that no other code of the application is in the middle of anything at the
+-- swap.
+local function stage(new, load, done)
+  local go = task.waiter()
+  runtime.spawn(function()
+    go:wait()
+    new.thread = coroutine.running()
+    tasks.enter(new)
+    local describe = describer(new)
+    local ok, err = xpcall(load, describe, new)
+    if ok then
+      ok, err = xpcall(prepare, describe, new)
+    end
+    tasks.enter(nil)
+    new.thread = nil
+    if ok then
+      commit(new)
+    else
+      abandon(new)
+    end
+    done:wake(ok, err)
+  end)
+  go:wake()
+end
+
+-- Runs load(generation) and swaps the generation in where it returns; where it raises, or takes more than `limit` ms
+-- (may be nil), undoes what it opened. To be called on a task: loading may wait. Returns true and the number, or nil
+-- and the error with its traceback.
+function _M.run(load, limit)
+  if staged then
+    return nil, "a reload is under way"
+  end
+  local new, done = new_generation(numbers + 1), task.waiter()
+  local caller = tasks.generation()
+  staged = new
+  stage(new, load, done)
+  local ok, err = done:wait(limit, true)
+  staged = nil
+  tasks.enter(caller) -- the swap took it for old code that waits
   if ok then
-    commit(new)
     return true, new.number
   end
-  abandon(new)
-  numbers = numbers - 1
+  if ok == nil then
+    local where = new.thread and traceback(new.thread) or ""
+    err = ("it was not loaded within %d ms, and waits\n%s"):format(limit, where)
+    abandon(new)
+  end
   return nil, err
+end
+
+-- Adds what there is to know of generations to a table of statistics.
+function _M.add_stats(stats)
+  local counts = _M.counts
+  stats.generation = _M.current.number
+  stats.generationsAlive = tasks.alive()
+  stats.reloads, stats.reloadsFailed, stats.rollbacks = counts.done, counts.failed, counts.rolled_back
+end
+
+-- Calls swap(), which may replace the running code; what follows still belongs to that.
+function _M.as_before(swap)
+  local generation = _M.generation()
+  local ok, err = swap()
+  if generation.stage == "retired" then
+    tasks.enter(generation)
+  end
+  return ok, err
 end
 
 -- True where nothing holds the process: no server, no timer.

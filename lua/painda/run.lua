@@ -8,7 +8,7 @@ local luajit = require "painda.luajit"
 local reload = require "painda.reload"
 local task = require "painda.task"
 
-local pairs, tostring, tonumber, type = pairs, tostring, tonumber, type
+local error, pairs, tostring, tonumber, type = error, pairs, tostring, tonumber, type
 
 local GOODBYE = 250 -- ms that a peer has to answer the last close frame
 
@@ -71,7 +71,7 @@ local function on_stop(timeout)
     if stopping then
       return runtime.stop(1)
     end
-    stopping = true
+    stopping, app.stopping = true, true
     log.debug("signal", { signal = signal })
     shut_down(timeout)
   end
@@ -80,6 +80,22 @@ end
 -- An error of the application in one line: where it was, and the traceback only below it.
 local function first_line(err)
   return (tostring(err):gsub("\n%s*stack traceback:.*", ""))
+end
+
+-- painda reload, painda rollback
+local function swap_command(swap)
+  return function()
+    local ok, err = swap()
+    if not ok then
+      error({ plain = err }, 0)
+    end
+    return { generation = err }
+  end
+end
+
+local function accept_commands()
+  control.command("reload", swap_command(app.reload))
+  control.command("rollback", swap_command(app.rollback))
 end
 
 function _M.start(path, given, fail)
@@ -91,6 +107,7 @@ function _M.start(path, given, fail)
     require("painda.server").port_override = given.port
     package.loaded["painda.port_override"] = given.port
   end
+  app.limit = given["load-timeout"] or app.limit
   local fault = luajit.own_fault()
   if fault then
     log.warn(fault)
@@ -98,6 +115,9 @@ function _M.start(path, given, fail)
   local stop = on_stop(tonumber(timeout)) -- from here on: whoever sees the port open may ask for the end
   runtime.on_signal("SIGTERM", stop)
   runtime.on_signal("SIGINT", stop)
+  runtime.on_signal("SIGHUP", function()
+    app.reload()
+  end)
   local ok, err = app.start(path)
   if not ok then
     if err:find "\nstack traceback:" then
@@ -105,15 +125,13 @@ function _M.start(path, given, fail)
     end
     return fail(1, first_line(err))
   end
+  accept_commands()
   local opened, fault_of_control = control.start(path, given.control)
   if not opened and given.control then
     return fail(1, "--control: " .. fault_of_control)
   elseif not opened then
     log.warn("no control socket, so no painda console or stats: " .. fault_of_control)
   end
-  runtime.on_signal("SIGHUP", function()
-    app.reload()
-  end)
   if given.watch then
     app.watch()
   end

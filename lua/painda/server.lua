@@ -48,8 +48,9 @@ local EVENTS = {
 
 -- What a generation registers for a server. `gate` is set where something is asked before a message's handlers are
 -- called: message middleware, or a plugin's onMessage. `hooks` are the plugins' (painda.hooks).
-local function fresh()
+local function fresh(_, generation)
   return {
+    number = generation.number,
     types = {},
     events = {},
     namespaces = {},
@@ -432,7 +433,7 @@ function Server:getStats()
   local stats = core.stats(self._core)
   stats.uptime = (runtime.now() - self.startedAt) / 1000
   stats.presenceTracked = self.presence:count()
-  stats.generation = reload.current.number
+  reload.add_stats(stats)
   stats.typedRooms = self._typed_count
   stats.roomDeltas = self._room_deltas
   stats.roomMembersFellBehind = self._room_fallen

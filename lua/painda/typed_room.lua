@@ -443,7 +443,7 @@ function _M.new(server, id, initial, checked, level)
     _name = json.encode(id),
     _number = numbers,
     _number_bytes = ticks.number_bytes(numbers),
-    _loader = reload.generation(),
+    _loader = reload.generation().id,
     _members = {},
     _seats = 0, -- how many they are
     _joins = 0, -- ever

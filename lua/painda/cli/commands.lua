@@ -10,6 +10,8 @@ local ipairs, tostring = ipairs, tostring
 
 local FAILURE = require("painda.cli.fail").FAILURE
 
+local SWAP_PATIENCE = 24 * 3600 * 1000 -- ms: loading may wait, and has a limit of its own (--load-timeout)
+
 local commands = {}
 
 local LOGGING = {
@@ -77,6 +79,12 @@ commands[#commands + 1] = {
     { name = "port", value = "PORT", kind = "port", about = "the application's first port becomes this (0: any)" },
     { name = "watch", about = "load the application again when one of its files changes" },
     { name = "control", value = "PATH", about = "socket for painda console and the like; off: none" },
+    {
+      name = "load-timeout",
+      value = "MS",
+      kind = "milliseconds",
+      about = "time that loading a new version may take (30000)",
+    },
     { name = "shutdown-timeout", value = "MS", about = "time that a shutdown may take (5000)" },
   },
   run = function(given, operands)
@@ -118,6 +126,38 @@ commands[#commands + 1] = {
     set_logging(given)
     return require("painda.test_runner").run(operands[1] or "spec", given, fail)
   end,
+}
+
+-- reload and rollback: the server says what came of it.
+local function swap(command, done)
+  return function(given, operands)
+    local line = server_of(given, operands)
+    if not line then
+      return
+    end
+    local result, err = line:request(command, nil, nil, SWAP_PATIENCE)
+    if not result then
+      return fail(FAILURE, err)
+    end
+    io.stdout:write(("%s: generation %d serves\n"):format(done, result.generation))
+    runtime.stop(0)
+  end
+end
+
+commands[#commands + 1] = {
+  name = "reload",
+  operand = "[APP]",
+  about = "loads the application of a running server again",
+  options = with_target {},
+  run = swap("reload", "reloaded"),
+}
+
+commands[#commands + 1] = {
+  name = "rollback",
+  operand = "[APP]",
+  about = "goes back to the version of the application that a running server had before",
+  options = with_target {},
+  run = swap("rollback", "rolled back"),
 }
 
 commands[#commands + 1] = {

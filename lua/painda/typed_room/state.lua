@@ -14,7 +14,7 @@ local owners = setmetatable({}, { __mode = "kv" }) -- state → the room that it
 -- Raises where the state is another room's: they would change each other's.
 local function check_owner(room, state, level)
   local owner = owners[state]
-  if owner and owner ~= room and not owner.disposed and (owner._served or owner._loader == reload.generation()) then
+  if owner and owner ~= room and not owner.disposed and (owner._served or owner._loader == reload.generation().id) then
     local text = "this table is the state of the room %q already: give each room its own, or a function that makes it"
     error(text:format(owner.id), level + 1)
   end

@@ -85,6 +85,16 @@ function painda.state(name, init) end
 ---@return integer | string number of the new generation, or why the old one goes on
 function painda.reload() end
 
+---Goes back to the version of the application that served before, as `painda rollback` does. Waits.
+---@return true? rolled_back
+---@return integer | string number of the new generation, or why the code goes on
+function painda.rollback() end
+
+---Calls `fn` when the code that is running is replaced by a reload, or given up because the new version failed: for what
+---an application holds itself.
+---@param fn fun()
+function painda.on_unload(fn) end
+
 ---JSON as messages are read and written: strict, bounded, lists marked.
 ---@class painda.json
 ---@field null lightuserdata

@@ -84,7 +84,11 @@
 ---@field recoveryBytes integer held for clients that may come back
 ---@field presenceTracked integer clients that presence tracks
 ---@field uptime number seconds
----@field generation integer
+---@field generation integer number of the code that serves
+---@field generationsAlive integer generations whose code, or a waiting task of it, is held; exact after a full collection
+---@field reloads integer
+---@field reloadsFailed integer reloads and rollbacks after which the code went on
+---@field rollbacks integer
 ---@field typedRooms integer rooms of server:room
 ---@field roomDeltas integer deltas made by typed rooms, each once however many members it was sent to
 ---@field roomMembersFellBehind integer times that a member was left out, since too much waited for it

@@ -1,0 +1,231 @@
+-- How the code of an application is loaded: into an environment of its generation, with modules of its own. What the
+-- generation was loaded from is kept in generation.modules, path → text: to watch it, and to load it again.
+--
+-- Modules of the application are those beside its main file, and what `package.path` leads to by a relative path, or by
+-- one that the application itself has put there. Any other is the system's: it is loaded once and stays.
+
+local reload = require "painda.reload"
+local tasks = require "painda.reload.tasks"
+
+local ipairs, type, error, xpcall, setmetatable, rawget = ipairs, type, error, xpcall, setmetatable, rawget
+local loadstring, setfenv, tostring, concat, traceback = loadstring, setfenv, tostring, table.concat, debug.traceback
+local open, system_require, base_package, load, loadfile = io.open, require, package, load, loadfile
+local create, wrap = coroutine.create, coroutine.wrap
+
+local _M = {
+  directory = ".", -- of the main file
+  on_loaded = function() end, -- is told each path that is loaded
+}
+
+local system_path = {} -- set of the templates that package.path had at the start
+
+for template in base_package.path:gmatch "[^;]+" do
+  system_path[template] = true
+end
+
+-- The content of a file, or nil and why not.
+function _M.read(path)
+  local file, err = open(path, "rb")
+  if not file then
+    return nil, err
+  end
+  local text, why = file:read "*a"
+  file:close()
+  return text, why and ("%s: %s"):format(path, why)
+end
+
+-- --- chunks ---
+
+-- The text of a file for a generation: what it is to be loaded from again, or what the file has now.
+local function text_of(generation, path)
+  local text = generation.given and generation.given[path]
+  local err
+  if not text then
+    text, err = _M.read(path)
+  end
+  local before = reload.current.modules[path]
+  if text and before and before:find "%S" and not text:find "%S" then
+    return nil, path .. ": the file is empty, as one is that is being written"
+  end
+  return text, err
+end
+
+-- Compiles a file for a generation: the chunk, or nil and the message.
+local function compile(generation, path)
+  local text, err = text_of(generation, path)
+  if not text then
+    return nil, err
+  end
+  generation.modules[path] = text
+  _M.on_loaded(path)
+  local chunk, wrong = loadstring(text, "@" .. path)
+  return chunk and setfenv(chunk, generation.env), wrong
+end
+
+-- The same; raises where it can't be: {syntax = text}, which needs no traceback.
+function _M.chunk(generation, path)
+  local chunk, err = compile(generation, path)
+  if not chunk then
+    error({ syntax = err }, 0)
+  end
+  return chunk
+end
+
+-- --- modules ---
+
+local function exists(path)
+  local file = open(path, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+-- The path of a module of the application, or nil.
+local function find(generation, name)
+  local relative = name:gsub("%.", "/")
+  local templates = { _M.directory .. "/?.lua", _M.directory .. "/?/init.lua" }
+  for template in tostring(generation.package.path):gmatch "[^;]+" do
+    if template:sub(1, 1) ~= "/" or not system_path[template] then
+      templates[#templates + 1] = template
+    end
+  end
+  for _, template in ipairs(templates) do
+    local path = template:gsub("%?", (relative:gsub("%%", "%%%%")))
+    if exists(path) then
+      return path
+    end
+  end
+end
+
+local function check_circle(stack, name, level)
+  for i, loading in ipairs(stack) do
+    if loading == name then
+      local way = concat(stack, " requires ", i)
+      error(("the modules require each other in a circle: %s requires %s"):format(way, name), level + 1)
+    end
+  end
+end
+
+-- Loads a module through the system's require, in which nothing can wait: no other task finds it half loaded.
+local function load_module(generation, name, level)
+  local stack, loaded = generation.requiring, base_package.loaded
+  check_circle(stack, name, level + 1)
+  stack[#stack + 1] = name
+  local systems = loaded[name] -- of the same name
+  loaded[name] = nil
+  local ok, result = xpcall(system_require, function(raised)
+    if not generation.failure or generation.failure.raised ~= raised then -- the innermost says most
+      generation.failure = { raised = raised, trace = traceback(tostring(raised), 2) }
+    end
+    return raised
+  end, name)
+  loaded[name] = systems
+  stack[#stack] = nil
+  if not ok then
+    error(result, 0)
+  end
+  local own = generation.package.loaded
+  if result == true and rawget(own, name) ~= nil then -- it has put itself there
+    return own[name]
+  end
+  own[name] = result
+  return result
+end
+
+local function require_for(generation)
+  local loaded = generation.package.loaded
+  return function(name)
+    local found = rawget(loaded, name)
+    if found ~= nil then
+      return found
+    end
+    if type(name) ~= "string" then
+      error(("require takes the name of a module, a string, not a %s"):format(type(name)), 2)
+    end
+    local preload = rawget(generation.package.preload, name)
+    if preload or not _M.is_runtime(name) and find(generation, name) then
+      return (load_module(generation, name, 2)) -- no tail call: a circle is reported at the caller's line
+    end
+    return (system_require(name))
+  end
+end
+
+function _M.is_runtime(name)
+  return base_package.preload[name] ~= nil and (name == "painda" or name:find "^painda%.") ~= nil
+end
+
+-- A searcher of package.loaders, for require_for and for modules of the system that require one of the application's.
+function _M.searcher(name)
+  local generation = reload.generation()
+  if not generation.package then
+    return "\n\tno application is loaded"
+  end
+  local preload = rawget(generation.package.preload, name)
+  local path = not preload and find(generation, name)
+  if preload or path then
+    return preload or _M.chunk(generation, path)
+  end
+  return ("\n\tno file %s/%s.lua"):format(_M.directory, (name:gsub("%.", "/")))
+end
+
+-- --- the environment ---
+
+-- loadstring and load, whose chunks have the generation's globals.
+local function loading(generation, original)
+  return function(text, name, mode, env)
+    local chunk, err = original(text, name, mode)
+    return chunk and setfenv(chunk, env or generation.env), err
+  end
+end
+
+local function with_files(generation, env)
+  function env.loadfile(path, mode, globals)
+    if path == nil then
+      return loadfile(path, mode, globals or env)
+    end
+    local chunk, err = compile(generation, path)
+    return chunk and setfenv(chunk, globals or env), err
+  end
+  function env.dofile(path)
+    local chunk, err = env.loadfile(path)
+    if not chunk then
+      error(err, 0)
+    end
+    return chunk()
+  end
+end
+
+-- Coroutines that are made while it is loaded belong to the generation as the code does that makes them.
+local function with_coroutines(generation, env)
+  local function body(fn)
+    return generation.stage ~= "serving" and type(fn) == "function" and tasks.body(generation, fn) or fn
+  end
+  env.coroutine = setmetatable({
+    create = function(fn)
+      return create(body(fn))
+    end,
+    wrap = function(fn)
+      return wrap(body(fn))
+    end,
+  }, { __index = coroutine })
+end
+
+-- Gives a generation what its code finds as globals. `given`: path → text that is to be loaded in the place of files.
+function _M.prepare(generation, given)
+  local env = generation.env
+  generation.given = given
+  generation.requiring = {} -- names of the modules that are being loaded, outermost first
+  generation.package = setmetatable({
+    path = base_package.path,
+    loaded = setmetatable({}, { __index = base_package.loaded }),
+    preload = setmetatable({}, { __index = base_package.preload }),
+  }, { __index = base_package })
+  env.package = generation.package
+  env.require = require_for(generation)
+  env.load, env.loadstring = loading(generation, load), loading(generation, loadstring)
+  with_files(generation, env)
+  with_coroutines(generation, env)
+end
+
+return _M
