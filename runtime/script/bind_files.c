@@ -1,7 +1,8 @@
 /* painda.core.files: what Lua's io lacks. What fails returns nil and a message.
  *
  *     list(directory) → names, unsorted, without . and ..      make_directory(path, mode)
- *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode}, of a link itself
+ *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode, id}, of a link itself;
+ *         `id` tells it from any other file, also from a later one of that name
  *     real(path) → absolute, without links                     set_mode(path, mode)
  *     process() → {pid, uid}                                   parent(pid) → its parent's pid, or nil
  *     alive(pid) → boolean */
@@ -76,7 +77,9 @@ static int status(lua_State *L)
     struct stat file;
     if (lstat(path, &file) != 0)
         return fail(L, path);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
+    lua_pushfstring(L, "%f:%f", (lua_Number)file.st_dev, (lua_Number)file.st_ino);
+    lua_setfield(L, -2, "id");
     lua_pushstring(L, kind_of(file.st_mode));
     lua_setfield(L, -2, "kind");
     set_integer(L, "uid", (long)file.st_uid);

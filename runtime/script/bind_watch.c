@@ -1,13 +1,10 @@
 /* Watching directories, for reloading. */
-#define _XOPEN_SOURCE 700
 #include "net/loop.h"
 #include "script/bind_timer.h"
 #include "script/call.h"
 
 #include <lauxlib.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define WATCH "painda.watch"
 
@@ -57,22 +54,6 @@ static int new_watch(lua_State *L)
     return 1;
 }
 
-/* real_path(path) → the path without symbolic links, and text that tells the file or folder there from any other; nil
- * where there is none */
-static int real_path(lua_State *L)
-{
-    struct stat found;
-    char *path = realpath(luaL_checkstring(L, 1), NULL);
-    if (path == NULL || stat(path, &found) != 0) {
-        free(path);
-        return 0;
-    }
-    lua_pushstring(L, path);
-    lua_pushfstring(L, "%f:%f", (double)found.st_dev, (double)found.st_ino);
-    free(path);
-    return 2;
-}
-
 void pp_bind_watch(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"stop", stop}, {"__gc", stop}, {NULL, NULL}};
@@ -83,6 +64,4 @@ void pp_bind_watch(lua_State *L)
     lua_pop(L, 1);
     lua_pushcfunction(L, new_watch);
     lua_setfield(L, -2, "watch");
-    lua_pushcfunction(L, real_path);
-    lua_setfield(L, -2, "real_path");
 }

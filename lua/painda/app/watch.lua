@@ -1,6 +1,7 @@
 -- Watching the files that an application was loaded from. Folders are watched, not files: editors put a new file in the
 -- place of the old one. What has changed is told by content.
 
+local files = require "painda.core.files"
 local log = require "painda.log"
 local runtime = require "painda.core.runtime"
 
@@ -61,7 +62,8 @@ local function on_event(name)
 end
 
 local function watch(directory)
-  local real, id = runtime.real_path(directory)
+  local real = files.real(directory)
+  local id = real and files.status(real).id
   local old = watches[directory]
   if old and old.id == id then
     return real ~= nil
@@ -87,7 +89,7 @@ local function folders()
   local wanted = {}
   for path in pairs(_M.files()) do
     wanted[directory_of(path)] = true
-    local real = runtime.real_path(path)
+    local real = files.real(path)
     if real then
       wanted[directory_of(real)] = true
     end
