@@ -93,6 +93,21 @@ local function root_of(schema, state, what)
   return state.__pp_block
 end
 
+-- The same for what would change what the members of a room are taken to know.
+local function free_root_of(schema, state, what)
+  local root = root_of(schema, state, what)
+  local label = memory.label(root)
+  if label then
+    error(("schema:%s: the state is %s's, whose ticks do that"):format(what, label), 3)
+  end
+  return root
+end
+
+-- Names what the state belongs to, as in errors: `room "a"`; or nothing, with nil.
+function _M.set_label(state, label)
+  C.pp_state_set_label(state.__pp_block, label)
+end
+
 -- A state; with the table's values where one is given. It is at version 0, and what it has now is no change.
 function Schema:new(initial)
   local block = C.pp_state_new(self[POINTER])
@@ -100,7 +115,7 @@ function Schema:new(initial)
   C.pp_state_unref(block) -- the view holds it now
   roots[state] = self
   if initial ~= nil then
-    views.check(self[TYPE], initial, "", 2)
+    views.check(nil, "", self[TYPE], initial, 2)
     self[FILL](state, initial)
     C.pp_state_begin(block)
   end
@@ -109,8 +124,8 @@ end
 
 -- Gives the whole state the table's values; fields that it does not have get their initial ones.
 function Schema:assign(state, values)
-  root_of(self, state, "assign")
-  views.check(self[TYPE], values, "", 2)
+  local root = root_of(self, state, "assign")
+  views.check(root, "", self[TYPE], values, 2)
   self[FILL](state, values)
 end
 
@@ -119,7 +134,7 @@ local binary, json = memory.new_buffer(), memory.new_buffer()
 -- What changed since the last time, which is then forgotten: as bytes ("binary", and where nothing is given), as a JSON
 -- delta ("json"), or both. nil where nothing did.
 function Schema:delta(state, form)
-  local root = root_of(self, state, "delta")
+  local root = free_root_of(self, state, "delta")
   if form == nil or form == "binary" then
     return C.pp_state_encode(root, binary, nil) == 1 and take(binary) or nil
   elseif form == "json" then
@@ -198,7 +213,7 @@ end
 -- Takes in a delta: true; or nil, message, code, and but for STATE_DESYNC the state is as it was. What was written to
 -- it here is lost.
 function Schema:apply(state, bytes)
-  local root = root_of(self, state, "apply")
+  local root = free_root_of(self, state, "apply")
   check_bytes(bytes, "apply")
   return taken(C.pp_state_apply(root, bytes, #bytes, nil))
 end
@@ -215,7 +230,7 @@ end
 
 -- Takes in a snapshot, in place of all that was there; as above.
 function Schema:load(state, bytes)
-  local root = root_of(self, state, "load")
+  local root = free_root_of(self, state, "load")
   check_bytes(bytes, "load")
   return taken(C.pp_state_load(root, bytes, #bytes))
 end

@@ -162,6 +162,7 @@ void pp_state_unref(struct pp_state_block *block)
     }
     if (block->state) {
         pp_buf_destroy(&block->state->scratch);
+        free(block->state->label);
         free(block->state);
     }
     release_text(block->key);
@@ -399,7 +400,19 @@ void pp_state_revert(struct pp_state_block *root)
     revert_block(root);
 }
 
-/* --- paths --- */
+/* --- names and paths --- */
+
+void pp_state_set_label(struct pp_state_block *root, const char *label)
+{
+    free(root->state->label);
+    root->state->label = label ? pp_strndup(label, strlen(label)) : NULL;
+}
+
+const char *pp_state_label(const struct pp_state_block *block)
+{
+    const struct pp_state *state = state_of(block);
+    return state ? state->label : NULL;
+}
 
 static void append_name(const struct pp_state_member *member, uint32_t index, struct pp_buf *out)
 {

@@ -60,6 +60,7 @@ struct pp_state {
     struct pp_state_block *root;
     uint32_t version; /* deltas since the beginning */
     uint32_t blocks, slots;
+    char *label; /* whose it is, for errors; may be NULL */
     struct pp_buf scratch;
 };
 
@@ -123,6 +124,12 @@ void pp_state_begin(struct pp_state_block *root);
 
 /* All is again as it was at the last commit. */
 void pp_state_revert(struct pp_state_block *root);
+
+/* Says whose the state is, for errors: a text that is copied, or NULL. */
+void pp_state_set_label(struct pp_state_block *root, const char *label);
+
+/* The label of the state that the block is in, or NULL. */
+const char *pp_state_label(const struct pp_state_block *block);
 
 /* Where it stands: "players.p1", "" of the root. What is in no state any more is said to be so. */
 void pp_state_path(const struct pp_state_block *block, struct pp_buf *out);

@@ -241,8 +241,8 @@ def test_what_does_not_fit_is_an_error_that_names_the_place_and_nothing_else_hap
     with App() as server:
         ann = Member(server)
         assert ann.ask("join") is True
-        assert 'players.p1.hp: a whole number from 0 to 65535 expected, not 70000' in ann.set(["players", {"p1": {"hp": 70000}}])
-        assert 'title: a string of at most 1024 bytes of UTF-8 expected, not 5' in ann.set(["title", 5])
+        assert 'room "arena": players.p1.hp: a whole number from 0 to 65535 expected, not 70000' in ann.set(["players", {"p1": {"hp": 70000}}])
+        assert 'room "arena": title: a string of at most 1024 bytes of UTF-8 expected, not 5' in ann.set(["title", 5])
         assert 'there is no field "titel", did you mean "title"?' in ann.set(["titel", "x"])
         assert ann.ask("state")["title"] == "first"
         assert ann.set(["title", "x"]) is True and ann.until(lambda state: state["title"] == "x")

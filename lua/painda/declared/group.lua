@@ -38,7 +38,16 @@ end
 
 local function full(self, t, inside, level)
   local reason = self.__pp_at.count >= t.max and ("holds at most %d items"):format(t.max) or "the state is full"
-  views.raise(views.path(self.__pp_block, inside), reason, level + 1)
+  views.raise(self.__pp_block, inside, reason, level + 1)
+end
+
+-- Raises at the line that assigns, where the value can't be the item at that key or place.
+local function check_item(self, t, inside, key, value)
+  local where, reason = check.problem(t.of, value, "")
+  if where then
+    local path = views.join(inside, tostring(key))
+    views.raise(self.__pp_block, where == "" and path or views.join(path, where), reason, 3)
+  end
 end
 
 local function bind_map(t, field, inside, context)
@@ -51,7 +60,7 @@ local function bind_map(t, field, inside, context)
     return view
   end
   local function bad_key(self, key, level)
-    views.raise(views.path(self.__pp_block, inside), check.key_problem(key) or "a bad key", level + 1)
+    views.raise(self.__pp_block, inside, check.key_problem(key) or "a bad key", level + 1)
   end
   local function find(self, key)
     local block = C.pp_state_find(self.__pp_at, key, #key)
@@ -111,11 +120,7 @@ local function bind_map(t, field, inside, context)
     elseif value == nil then
       return remove(self, key)
     end
-    local where, reason = check.problem(t.of, value, "")
-    if where then
-      local path = views.join(views.path(self.__pp_block, inside), key)
-      views.raise(where == "" and path or views.join(path, where), reason, 2)
-    end
+    check_item(self, t, inside, key, value)
     put(self, key, value)
   end
   function metatable.__pairs(self)
@@ -191,14 +196,11 @@ local function bind_list(t, field, inside, context)
     if value == nil and i == count and count > 0 then
       return resize(self, count - 1)
     elseif type(i) ~= "number" or floor(i) ~= i or i < 1 or i > count + 1 or value == nil then
-      views.raise(views.path(self.__pp_block, inside), ("it has %d items: write to 1 to %d, or remove the last")
+      views.raise(self.__pp_block, inside, ("it has %d items: write to 1 to %d, or remove the last")
         :format(count, count + 1), 2)
     end
-    local where, reason = check.problem(t.of, value, "")
-    if where then
-      local path = views.join(views.path(self.__pp_block, inside), tostring(i))
-      views.raise(where == "" and path or views.join(path, where), reason, 2)
-    elseif i > count then
+    check_item(self, t, inside, i, value)
+    if i > count then
       resize(self, i)
     end
     fill_item(item(self, i), value)

@@ -54,6 +54,8 @@ void pp_state_remove(struct pp_state_block *block);
 int pp_state_resize(struct pp_state_group *group, uint32_t count);
 void pp_state_revert(void *root);
 void pp_state_begin(void *root);
+void pp_state_set_label(void *root, const char *label);
+const char *pp_state_label(const void *block);
 void pp_state_path(const void *block, struct pp_state_buf *out);
 int pp_state_encode(void *root, struct pp_state_buf *out, struct pp_state_buf *json);
 void pp_state_snapshot(void *root, struct pp_state_buf *out);
@@ -116,6 +118,12 @@ function _M.take(buffer)
     C.pp_buf_destroy(buffer)
   end
   return text
+end
+
+-- Whose state the block is in; nil where nobody has said so.
+function _M.label(block)
+  local label = C.pp_state_label(block)
+  return label ~= nil and ffi.string(label) or nil
 end
 
 local path = _M.new_buffer()

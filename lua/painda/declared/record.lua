@@ -135,14 +135,14 @@ local function bind(t, members, fields, first, inside, context)
     end
   end
   local function unknown(self, key)
-    views.raise(views.path(self.__pp_block, inside), check.unknown_field(t, key), 2)
+    views.raise(self.__pp_block, inside, check.unknown_field(t, key), 2)
   end
   local function refuse(self, key, value)
-    local path, member = views.path(self.__pp_block, inside), member_of(key)
+    local member = member_of(key)
     if not member then
-      views.raise(path, check.unknown_field(t, key), 3)
+      views.raise(self.__pp_block, inside, check.unknown_field(t, key), 3)
     end
-    views.check(member.type, value, key == "" and path or views.join(path, key), 3)
+    views.check(self.__pp_block, key == "" and inside or views.join(inside, key), member.type, value, 3)
   end
 
   for i, member in ipairs(members) do
@@ -165,7 +165,7 @@ local function bind(t, members, fields, first, inside, context)
         return view
       end
       assign[i] = function(view, value)
-        views.check(member.type, value, views.path(view.__pp_block, below), 2)
+        views.check(view.__pp_block, below, member.type, value, 2)
         fills[i](view, value)
       end
     end

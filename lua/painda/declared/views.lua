@@ -86,16 +86,20 @@ function _M.path(block, inside)
   return inside == "" and path or _M.join(path, inside)
 end
 
--- Raises, at the line that is `level` calls up.
-function _M.raise(path, reason, level)
-  error((path == "" and "the state" or path) .. ": " .. reason, level + 1)
+-- Raises, at the line that is `level` calls up, for what is `inside` a block. Of a room's state the room is named.
+function _M.raise(block, inside, reason, level)
+  local path, label = inside, nil
+  if block then
+    path, label = _M.path(block, inside), memory.label(block)
+  end
+  error((label and label .. ": " or "") .. (path == "" and "the state" or path) .. ": " .. reason, level + 1)
 end
 
--- Raises where the value does not fit.
-function _M.check(t, value, path, level)
-  local where, reason = check.problem(t, value, path)
+-- Raises where the value does not fit. The block may be nil: no state yet.
+function _M.check(block, inside, t, value, level)
+  local where, reason = check.problem(t, value, inside)
   if where then
-    _M.raise(where, reason, level + 1)
+    _M.raise(block, where, reason, level + 1)
   end
 end
 

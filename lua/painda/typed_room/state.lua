@@ -5,7 +5,8 @@ local Error = require "painda.error"
 local reload = require "painda.reload"
 local told = require "painda.typed_room.told"
 
-local setmetatable, type, error, pcall, require, loaded = setmetatable, type, error, pcall, require, package.loaded
+local setmetatable, type, error, pcall, tostring = setmetatable, type, error, pcall, tostring
+local require, loaded = require, package.loaded
 
 local _M = {}
 
@@ -68,7 +69,7 @@ function _M.begin(room, initial, level)
   local schema, state = declared_of(initial)
   local state_told
   if schema then
-    state_told = require("painda.typed_room.told_declared").new(schema, state)
+    state_told = require("painda.typed_room.told_declared").new(schema, state, tostring(room))
   else
     state = initial == nil and {} or initial
     check_table(state, level + 1)

@@ -10,13 +10,14 @@ Told.__index = Told
 
 local _M = {}
 
--- Of a state that the schema has made.
-function _M.new(schema, state)
-  return setmetatable({ schema = schema, _state = state }, Told)
+-- Of a state that the schema has made, for the room of that name.
+function _M.new(schema, state, name)
+  return setmetatable({ schema = schema, _state = state, _name = name }, Told)
 end
 
 function Told:begin()
   declared.take(self.schema, self._state, false, false)
+  declared.set_label(self._state, self._name)
   return true
 end
 
@@ -36,6 +37,8 @@ function Told:snapshot()
   return self.schema:snapshot(self._state)
 end
 
-function Told:clear() end
+function Told:clear()
+  declared.set_label(self._state, nil)
+end
 
 return _M
