@@ -33,8 +33,7 @@ function _M.send_options(what, given, level)
   end
   for name in next, given do
     if name ~= "volatile" and name ~= "namespace" then
-      local near = type(name) == "string" and options.nearest(name, SEND_OPTIONS)
-      local hint = near and (", did you mean %q?"):format(near) or ""
+      local hint = options.hint(name, SEND_OPTIONS)
       error(("%s has no option %q%s"):format(what, tostring(name), hint), level + 1)
     end
   end

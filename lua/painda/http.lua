@@ -129,8 +129,7 @@ function HttpServer:route(method, path, handler)
       return self
     end
   end
-  local near = options.nearest(name, METHODS)
-  error(("%q is not a method that is served%s"):format(name, near and (", did you mean %s?"):format(near) or ""), 2)
+  error(("%q is not a method that is served%s"):format(name, options.hint(name, METHODS)), 2)
 end
 
 for _, method in ipairs(METHODS) do

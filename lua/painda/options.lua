@@ -48,6 +48,28 @@ function _M.nearest(name, known)
   end
 end
 
+-- For the end of an error about a name that is none of `known`: the nearest, or `otherwise` ("").
+function _M.hint(name, known, otherwise)
+  local near = type(name) == "string" and _M.nearest(name, known)
+  return near and (", did you mean %q?"):format(near) or otherwise or ""
+end
+
+-- The same where they are few: all of them are told.
+function _M.hint_of_few(name, known)
+  return _M.hint(name, known, ": there are " .. concat(known, ", "))
+end
+
+-- Raises at the caller's caller where there is no event of that name.
+function _M.check_event(what, name, known)
+  for _, event in ipairs(known) do
+    if name == event then
+      return
+    end
+  end
+  local shown = type(name) == "string" and ("%q"):format(name) or "of that kind"
+  error(("%s: there is no event %s%s"):format(what, shown, _M.hint_of_few(name, known)), 3)
+end
+
 local function names_of(spec)
   local names = {}
   for name in pairs(spec) do
@@ -113,9 +135,7 @@ function _M.check(what, spec, given, level)
   for name, value in pairs(given) do
     local rule = spec[name]
     if not rule then
-      local near = type(name) == "string" and _M.nearest(name, names_of(spec))
-      local hint = near and (", did you mean %q?"):format(near) or ""
-      error(("%s has no option %s%s"):format(what, show(name), hint), level)
+      error(("%s has no option %s%s"):format(what, show(name), _M.hint(name, names_of(spec))), level)
     end
     local wrong = complaint(rule, value)
     if wrong then

@@ -207,8 +207,7 @@ local function check_hooks(name, given, level)
       known = known or one == hook
     end
     if not known then
-      local near = type(hook) == "string" and options.nearest(hook, hooks.NAMES)
-      local hint = near and (", did you mean %q?"):format(near) or ": there are " .. concat(hooks.NAMES, ", ")
+      local hint = options.hint_of_few(hook, hooks.NAMES)
       error(("plugin %q: there is no hook %q%s"):format(name, tostring(hook), hint), level + 1)
     end
     if type(fn) ~= "function" then

@@ -329,22 +329,10 @@ end
 
 -- --- listening ---
 
-local function check_event(name, what)
-  for _, known in ipairs(EVENTS) do
-    if name == known then
-      return
-    end
-  end
-  local near = type(name) == "string" and options.nearest(name, EVENTS)
-  local hint = near and (", did you mean %q?"):format(near) or ": there are " .. concat(EVENTS, ", ")
-  error(("presence:%s: there is no event %s%s"):format(what, type(name) == "string" and ("%q"):format(name) or "of that"
-    .. " kind", hint), 3)
-end
-
 -- "join", "update", "leave": fn(presence, client), at once. "change": fn(presences), once for all that a sync tells.
 function Presence:on(name, fn)
   check_self(self, "on")
-  check_event(name, "on")
+  options.check_event("presence:on", name, EVENTS)
   emitter.check("presence:on", name, fn)
   local registrations = reload.registering(self.server, 2)
   registrations.presence = registrations.presence or {}
@@ -355,7 +343,7 @@ end
 -- Stops listening: one function, or every listener of that name.
 function Presence:off(name, fn)
   check_self(self, "off")
-  check_event(name, "off")
+  options.check_event("presence:off", name, EVENTS)
   local listeners = reload.registrations(self.server).presence
   if listeners then
     emitter.remove(listeners, name, fn)

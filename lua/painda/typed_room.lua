@@ -24,7 +24,7 @@ local target = require "painda.target"
 local ticks = require "painda.typed_room.ticks"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
-local xpcall, tostring, concat, sort = xpcall, tostring, table.concat, table.sort
+local xpcall, sort = xpcall, table.sort
 local arm, spawn, traceback = ticks.arm, runtime.spawn, debug.traceback
 
 local EVENTS = { "join", "leave", "tick" }
@@ -301,22 +301,11 @@ function Room:broadcast(message, except)
   return (members:send(message))
 end
 
-local function check_event(what, name)
-  for _, known in ipairs(EVENTS) do
-    if name == known then
-      return
-    end
-  end
-  local near = type(name) == "string" and options.nearest(name, EVENTS)
-  local hint = near and (", did you mean %q?"):format(near) or ": there are " .. concat(EVENTS, ", ")
-  error(("%s: there is no event %s%s"):format(what, tostring(name), hint), 3)
-end
-
 -- Listens to "join", fn(client), "leave", fn(client, reason), or "tick", fn(state, elapsed, room): at each tick, before
 -- the members are told; it may change the state, and returns false where it has not.
 function Room:on(name, fn)
   check_self(self, "on")
-  check_event("room:on", name)
+  options.check_event("room:on", name, EVENTS)
   emitter.check("room:on", name, fn)
   emitter.add(_M.listeners(self), name, fn)
   arm(self)
@@ -326,7 +315,7 @@ end
 -- Stops listening: one function, or every listener of that name.
 function Room:off(name, fn)
   check_self(self, "off")
-  check_event("room:off", name)
+  options.check_event("room:off", name, EVENTS)
   emitter.remove(_M.listeners(self), name, fn)
   return self
 end

@@ -1,13 +1,27 @@
-"""Fails early, with what to do, where the program under test isn't there; ends servers where pytest itself is ended."""
+"""What the tests share: a laboratory for each module that asks for one, and a connection for each test. Fails early, with
+what to do, where the program under test isn't there; ends servers where pytest itself is ended."""
 import os
 import signal
 
 import pytest
 
-from painda import BINARY
+from lab import Lab
+from painda import BINARY, WebSocket
 
 
 def pytest_sessionstart(session):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # unwinds the tests, whose servers end with them
     if not os.access(BINARY, os.X_OK):
         pytest.exit(f"{BINARY} is missing; scripts/build makes it", returncode=1)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab() as server:
+        yield server
+
+
+@pytest.fixture
+def ws(lab):
+    with WebSocket(lab) as socket:
+        yield socket

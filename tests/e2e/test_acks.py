@@ -7,18 +7,6 @@ from painda import WebSocket, envelope, eventually, frame
 pytestmark = pytest.mark.asan
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab() as server:
-        yield server
-
-
-@pytest.fixture
-def ws(lab):
-    with WebSocket(lab) as socket:
-        yield socket
-
-
 # --- acks, asked for by the client
 
 

@@ -25,12 +25,6 @@ def lab():
         still_serves(server)
 
 
-@pytest.fixture
-def ws(lab):
-    with WebSocket(lab) as socket:
-        yield socket
-
-
 def answer_to(server, request, tls=None):
     """Everything the server says to these bytes until it ends the line (or falls silent)."""
     with RawSocket(server, timeout=3, tls=tls) as line:

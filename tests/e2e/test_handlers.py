@@ -9,18 +9,6 @@ from painda import BINARY_MESSAGE, Server, WebSocket, eventually, frame, ws_fram
 pytestmark = pytest.mark.asan
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab() as server:
-        yield server
-
-
-@pytest.fixture
-def ws(lab):
-    with WebSocket(lab) as socket:
-        yield socket
-
-
 # --- errors
 
 

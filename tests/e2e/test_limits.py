@@ -13,18 +13,6 @@ from painda import (
 pytestmark = pytest.mark.asan
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab() as server:
-        yield server
-
-
-@pytest.fixture
-def ws(lab):
-    with WebSocket(lab) as socket:
-        yield socket
-
-
 def ended(server, id, reason, code):
     """The application was told, once for the client and once for the server."""
     assert server.said("disconnect", id) == [id, reason, code]

@@ -18,18 +18,6 @@ from painda import (
 pytestmark = pytest.mark.asan
 
 
-@pytest.fixture(scope="module")
-def lab():
-    with Lab() as server:
-        yield server
-
-
-@pytest.fixture
-def ws(lab):
-    with WebSocket(lab) as socket:
-        yield socket
-
-
 def error_of(ws):
     return ws.receive_frame("__pp_error").payload["code"]
 

@@ -442,7 +442,7 @@ describe("a typed room's arguments", function()
     assert.matches("the id of a room is a string, not a number", message(server.room, server, 5))
     assert.equal("a room's state is a table or a declared state, not a number", message(server.room, server, "a", 5))
     local room = server:room "a"
-    assert.equal('room:on: there is no event tock, did you mean "tick"?', message(room.on, room, "tock", print))
+    assert.equal('room:on: there is no event "tock", did you mean "tick"?', message(room.on, room, "tock", print))
     assert.matches("takes a function", message(room.on, room, "tick", 1))
     assert.matches("room:update takes a function", message(room.update, room, 1))
     assert.matches("a room's state is a table", message(room.setState, room, 1))

@@ -87,15 +87,9 @@ local function check_backoff(strategy, level)
       return
     end
   end
-  local near = options.nearest(strategy, backoff.strategies)
-  error(
-    ("PPClient option \"backoff\" must be %s or a function, not %q%s"):format(
-      concat(backoff.strategies, ", "),
-      strategy,
-      near and (", did you mean %q?"):format(near) or ""
-    ),
-    level + 1
-  )
+  local hint = options.hint(strategy, backoff.strategies)
+  local text = 'PPClient option "backoff" must be %s or a function, not %q%s'
+  error(text:format(concat(backoff.strategies, ", "), strategy, hint), level + 1)
 end
 
 -- A file that can't be read is a mistake to be told at once, not at each attempt.

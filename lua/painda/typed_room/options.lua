@@ -25,8 +25,7 @@ local function check_algorithm(given, level)
   if type(given) == "function" or given == "deep" or given == "shallow" then
     return
   end
-  local near = options.nearest(given, ALGORITHMS)
-  local hint = near and (", did you mean %q?"):format(near) or ""
+  local hint = options.hint(given, ALGORITHMS)
   local told = 'server:room option "diffAlgorithm" must be "deep", "shallow" or a function, not %q%s'
   error(told:format(given, hint), level + 1)
 end
