@@ -12,7 +12,7 @@ local function logged(script, arguments)
   local file = assert(io.open(path, "w"))
   file:write('local log = require("painda").log\n', script, '\nrequire("painda.core.runtime").stop(0)\n')
   file:close()
-  local pipe = io.popen(("'%s' run '%s' %s 2>&1 </dev/null"):format(binary, path, arguments or ""))
+  local pipe = io.popen(("'%s' run '%s' --control off %s 2>&1 </dev/null"):format(binary, path, arguments or ""))
   local lines = {}
   for line in pipe:lines() do
     lines[#lines + 1] = line
