@@ -2,6 +2,7 @@
 --
 --   control.command("echo", function(request, peer)      -- on a task: it may wait
 --     peer:say("one moment\n")                           -- text on the way, any number of times
+--     peer.describe = fn                                 -- fn(raised) → what is said of an error; tostring otherwise
 --     return { text = request.text }                     -- or raise: the message goes back
 --   end)
 --
@@ -9,31 +10,46 @@
 -- {"id":1,"error":"…","traceback":"…"}. Commands belong to the runtime, not to a generation of the application.
 
 local core = require "painda.core.control"
+local faults = require "painda.faults"
 local files = require "painda.core.files"
 local json = require "painda.core.json"
 local log = require "painda.log"
 local options = require "painda.options"
+local harmless = require("painda.control.text").harmless
 local place = require "painda.control.place"
 local reload = require "painda.reload"
 local runtime = require "painda.core.runtime"
+local task = require "painda.task"
 
-local type, tostring, pairs, xpcall, setmetatable = type, tostring, pairs, xpcall, setmetatable
-local traceback, rawequal = debug.traceback, rawequal
+local type, tostring, pairs, ipairs = type, tostring, pairs, ipairs
+local setmetatable, require = setmetatable, require
+local traceback, running = debug.traceback, coroutine.running
 
 local LINE_MAX = 1024 * 1024 -- bytes of one request
 
-local _M = {}
+-- The first word of a command → the module that brings it.
+local LAZY = { console = "painda.console", stats = "painda.control.stats" }
+
+local _M = {
+  application = nil, -- the absolute path of its main file
+}
 local commands = {}
 local peers = {} -- core peer → Peer
-local listener, application
+local listener
+local held = {} -- requests that came before the application was loaded; nil from then on
 
 local Peer = {}
 Peer.__index = Peer
 
 local function answer(peer, message)
+  local answered = message.id
   local text, err = json.encode(message)
-  if not text then
-    text = json.encode { id = message.id, error = "the answer is no JSON: " .. tostring(err) }
+  if not text then -- such as bytes that are not UTF-8
+    local said = message.text or message.error
+    message = said and { [message.text and "text" or "error"] = harmless(said, "[\n\t]") }
+      or { error = "the answer is no JSON: " .. tostring(err) }
+    message.id = answered
+    text = json.encode(message)
   end
   peer.core:send(text .. "\n")
 end
@@ -48,6 +64,15 @@ function _M.command(name, fn)
   commands[name] = fn
 end
 
+-- The command of that name, whose module may have to be loaded first.
+local function find(name)
+  local module = LAZY[name:match "^%a+"]
+  if not commands[name] and module then
+    require(module)
+  end
+  return commands[name]
+end
+
 local function unknown(name)
   local names = {}
   for known in pairs(commands) do
@@ -57,33 +82,49 @@ local function unknown(name)
   return ("this server has no command %q%s"):format(tostring(name), near and (", did you mean %q?"):format(near) or "")
 end
 
--- A request has its own view of the peer, so that text said by two that run at once is told apart.
-local function run(peer, request)
-  local command = commands[request.command]
+-- Calls the command on this task. Where that fails, whoever asked is told, and nobody else.
+local function run(command, request, view)
+  local thread = running()
+  faults.expect(thread, function(raised)
+    if type(raised) == "table" and raised.plain then
+      return answer(view, { id = request.id, error = tostring(raised.plain) })
+    end
+    local text = view.describe and view.describe(raised) or tostring(raised)
+    local trace = traceback(thread):gsub("\n[^\n]*painda/con[trsole]+%.lua[^\n]*", "")
+    answer(view, { id = request.id, error = text, traceback = trace })
+  end)
+  local result = command(request, view)
+  faults.expect(thread, nil)
+  answer(view, { id = request.id, result = result == nil and json.null or result })
+end
+
+-- The loop calls the command, not this task: the limit of handlers then ends the one and not the other.
+local function on_request(peer, request)
+  local command = find(request.command)
+  -- each request has a view of its own, so that what two say that run at once is told apart
   local view = setmetatable({ answering = request.id, core = peer.core, shared = peer.shared }, Peer)
   if not command then
     return answer(view, { id = request.id, error = unknown(request.command) })
   end
-  local ok, result = xpcall(command, function(raised)
-    if type(raised) == "table" and raised.plain then
-      return { error = tostring(raised.plain) }
-    end
-    return { error = tostring(raised), traceback = traceback("", 2):gsub("^%s+", "") }
-  end, request, view)
-  if ok then
-    return answer(view, { id = request.id, result = result == nil and json.null or result })
+  local start = task.waiter()
+  runtime.spawn(function()
+    start:wait()
+    run(command, request, view)
+  end)
+  if held then
+    held[#held + 1] = start
+  else
+    start:wake()
   end
-  result.id = request.id
-  return answer(view, result)
 end
 
 local function on_line(peer, text)
   local request, err = json.decode(text)
-  if type(request) ~= "table" or rawequal(request, json.null) or type(request.command) ~= "string" then
-    answer(peer, { error = "a line of JSON with a command is expected" .. (err and ": " .. tostring(err) or "") })
-    return peer.core:close()
+  if type(request) == "table" and type(request.command) == "string" then
+    return on_request(peer, request)
   end
-  return runtime.spawn(run, peer, request)
+  answer(peer, { error = "a line of JSON with a command is expected" .. (err and ": " .. tostring(err) or "") })
+  peer.core:close()
 end
 
 local function on_bytes(core_peer, bytes)
@@ -126,32 +167,20 @@ _M.command("info", function()
   table.sort(ports)
   return {
     pid = files.process().pid,
-    application = application,
+    application = _M.application,
     version = runtime.version,
     generation = reload.current.number,
     ports = json.array(ports),
   }
 end)
 
-_M.command("stats", function()
-  local servers = {}
-  for _, object in pairs(reload.objects) do
-    if type(object) == "table" and type(object.getStats) == "function" then
-      local stats = object:getStats()
-      stats.port = object.port
-      servers[#servers + 1] = stats
-    end
-  end
-  return { pid = files.process().pid, application = application, servers = json.array(servers) }
-end)
-
--- Opens the socket for the application in file `path`: where `wanted` says, else in this user's folder; "off": none.
+-- Opens the socket for the application in file `path`, which is going to be loaded: where `wanted` says, else in this user's folder; "off": none.
 -- True, or nil and what is wrong.
 function _M.start(path, wanted)
   if wanted == "off" then
     return true
   end
-  application = files.real(path) or path
+  _M.application = files.real(path) or path
   local socket = wanted
   if not socket then
     place.tidy(core.dial)
@@ -159,7 +188,7 @@ function _M.start(path, wanted)
     if not directory then
       return nil, fault
     end
-    socket = place.path(directory, application, files.process().pid)
+    socket = place.path(directory, _M.application, files.process().pid)
   end
   local err
   listener, err = core.listen(socket, on_bytes)
@@ -168,6 +197,15 @@ function _M.start(path, wanted)
   end
   log.debug("control socket", { path = socket })
   return true
+end
+
+-- The application is there: what was asked meanwhile is done now.
+function _M.serve()
+  local waiting = held or {}
+  held = nil
+  for _, start in ipairs(waiting) do
+    start:wake()
+  end
 end
 
 function _M.stop()

@@ -99,7 +99,20 @@ function _M.report(trace, err, socket, mtype, generation)
   emitter.run_each(registered.events, "error", err, socket.client or socket, mtype)
 end
 
+local expected = setmetatable({}, { __mode = "k" })
+
+-- Where the task `thread` fails, fn(raised) is called instead of all that; nil: no more. For a task whose error
+-- somebody waits for.
+function _M.expect(thread, fn)
+  expected[thread] = fn
+end
+
 local function on_error(thread, raised, what)
+  local waiting = expected[thread]
+  if waiting then
+    expected[thread] = nil
+    return waiting(raised)
+  end
   local err = Error.from(raised, "HANDLER_ERROR")
   local socket, mtype, ack_id = origin_of(thread)
   local trace = debug.traceback(thread, ("%s handler failed: %s"):format(what, err.message))

@@ -16,5 +16,6 @@ int pp_bind_state(lua_State *L); /* declared states: nothing but to be called by
 int pp_bind_clock(lua_State *L); /* for tests */
 int pp_bind_control(lua_State *L);
 int pp_bind_files(lua_State *L);
+int pp_bind_terminal(lua_State *L);
 
 #endif

@@ -1,22 +1,30 @@
 /* painda.core.files: what Lua's io lacks. What fails returns nil and a message.
  *
  *     list(directory) → names, unsorted, without . and ..      make_directory(path, mode)
+<<<<<<< HEAD
  *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode, id}, of a link itself;
  *         `id` tells it from any other file, also from a later one of that name
+=======
+ *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode}, of a link itself
+ *     write(path, text, mode): anew, beside the file and then in its place
+>>>>>>> 80715ae (wip console)
  *     real(path) → absolute, without links                     set_mode(path, mode)
  *     process() → {pid, uid}                                   parent(pid) → its parent's pid, or nil
- *     alive(pid) → boolean */
+ *     alive(pid) → boolean                                     usage() → {memory = bytes resident, cpu = seconds used}
+ */
 #define _GNU_SOURCE
 #include "script/bind.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,6 +95,38 @@ static int status(lua_State *L)
     return 1;
 }
 
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        text += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int write_file(lua_State *L)
+{
+    size_t len;
+    const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &len);
+    mode_t mode = (mode_t)luaL_checkinteger(L, 3);
+    const char *beside = lua_pushfstring(L, "%s.%d", path, (int)getpid());
+    unlink(beside);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return fail(L, beside);
+    int failed = write_all(fd, text, len);
+    failed = close(fd) != 0 || failed ? -1 : rename(beside, path);
+    if (failed) {
+        int results = fail(L, path);
+        unlink(beside);
+        return results;
+    }
+    return done(L, 0, path);
+}
+
 static int real(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -141,11 +181,42 @@ static int alive(lua_State *L)
     return 1;
 }
 
+static int usage(lua_State *L)
+{
+    long pages = 0;
+    struct rusage used;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file != NULL) {
+        char line[128];
+        size_t len = fread(line, 1, sizeof line - 1, file);
+        fclose(file);
+        line[len] = '\0';
+        const char *second = strchr(line, ' ');
+        pages = second ? strtol(second, NULL, 10) : 0;
+    }
+    getrusage(RUSAGE_SELF, &used);
+    lua_createtable(L, 0, 2);
+    lua_pushnumber(L, (lua_Number)pages * (lua_Number)sysconf(_SC_PAGESIZE));
+    lua_setfield(L, -2, "memory");
+    lua_pushnumber(L, (lua_Number)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                          (lua_Number)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+    lua_setfield(L, -2, "cpu");
+    return 1;
+}
+
 int pp_bind_files(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"list", list},         {"status", status},   {"real", real},     {"make_directory", make_directory},
-        {"set_mode", set_mode}, {"process", process}, {"parent", parent}, {"alive", alive},
+        {"list", list},
+        {"status", status},
+        {"real", real},
+        {"write", write_file},
+        {"make_directory", make_directory},
+        {"set_mode", set_mode},
+        {"process", process},
+        {"parent", parent},
+        {"alive", alive},
+        {"usage", usage},
         {NULL, NULL},
     };
     lua_newtable(L);

@@ -71,7 +71,7 @@ static void preload_all(lua_State *L)
         {"painda.core.http", pp_bind_http},       {"painda.core.client", pp_bind_client},
         {"painda.core.clock", pp_bind_clock},     {"painda.core.delta", pp_bind_delta},
         {"painda.core.state", pp_bind_state},     {"painda.core.control", pp_bind_control},
-        {"painda.core.files", pp_bind_files},
+        {"painda.core.files", pp_bind_files},     {"painda.core.terminal", pp_bind_terminal},
     };
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload"); /* stack now: package, preload */

@@ -24,11 +24,11 @@ painda.PPServer { port = 0 }
 def home():
     """A folder for sockets of this test's own, as environment. A socket's path is short."""
     with tempfile.TemporaryDirectory(prefix="pp-") as folder:
-        yield {**os.environ, "XDG_RUNTIME_DIR": folder}
+        yield {**os.environ, "PAINDA_CONTROL_DIR": folder + "/painda"}
 
 
 def sockets(home):
-    folder = os.path.join(home["XDG_RUNTIME_DIR"], "painda")
+    folder = home["PAINDA_CONTROL_DIR"]
     return sorted(os.path.join(folder, name) for name in os.listdir(folder)) if os.path.isdir(folder) else []
 
 
@@ -92,17 +92,33 @@ def test_a_start_removes_it_too(home):
         assert sockets(home) == [own] != [left]
 
 
-def test_a_folder_that_others_may_enter_is_not_trusted(home):
-    folder = Path(home["XDG_RUNTIME_DIR"], "painda")
+@pytest.fixture
+def runtime_dir(home):
+    """The same, as a session's XDG_RUNTIME_DIR."""
+    env = {key: value for key, value in home.items() if key != "PAINDA_CONTROL_DIR"}
+    return {**env, "XDG_RUNTIME_DIR": os.path.dirname(home["PAINDA_CONTROL_DIR"])}
+
+
+def test_the_folder_is_made_in_the_sessions(home, runtime_dir):
+    with Server(APP, env=runtime_dir) as server:
+        path = socket_of(server, home)
+        assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+        assert painda("stats", "--pid", server.pid, "--json", env=runtime_dir).returncode == 0
+
+
+def test_a_folder_that_others_may_enter_is_not_trusted(home, runtime_dir):
+    folder = Path(home["PAINDA_CONTROL_DIR"])
     folder.mkdir()
     folder.chmod(0o755)
-    with Server(APP, env=home) as server:
+    with Server(APP, env=runtime_dir) as server:
         assert sockets(home) == []
-        assert painda("stats", "--pid", server.pid, "--json", env=home).returncode == 0  # it is in /tmp then
+        assert painda("stats", "--pid", server.pid, "--json", env=runtime_dir).returncode == 0  # it is in /tmp then
+    with Server(APP, env=home) as server:
+        server.wait_for("no control socket.*can be entered by others")
 
 
 def test_a_path_of_ones_own(home):
-    path = Path(home["XDG_RUNTIME_DIR"], "here.sock")
+    path = Path(home["PAINDA_CONTROL_DIR"]).parent / "here.sock"
     with Server(APP, "--control", path, env=home):
         assert sockets(home) == []
         eventually(path.exists, "the socket")

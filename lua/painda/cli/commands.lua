@@ -161,6 +161,21 @@ commands[#commands + 1] = {
 }
 
 commands[#commands + 1] = {
+  name = "console",
+  operand = "[APP]",
+  about = "runs Lua in a running server, line by line",
+  options = with_target {
+    { name = "eval", value = "CODE", about = "only this" },
+  },
+  run = function(given, operands)
+    local line = server_of(given, operands)
+    if line then
+      runtime.stop(require("painda.console.client").run(line, given.eval))
+    end
+  end,
+}
+
+commands[#commands + 1] = {
   name = "stats",
   operand = "[APP]",
   about = "shows what a running server does",

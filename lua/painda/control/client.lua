@@ -31,7 +31,8 @@ function Line:send(command, request)
   request.id, request.command = self.last, command
   local ok, err = self.core:send(json.encode(request) .. "\n", PATIENCE)
   if not ok then
-    return nil, err
+    self.ended = err ~= "interrupted" and err ~= "timeout"
+    return nil, self.ended and "the server has ended" or err
   end
   return self.last
 end
@@ -46,6 +47,7 @@ function Line:receive(timeout)
     end
     local bytes, err = self.core:receive(timeout)
     if bytes == "" then
+      self.ended = true
       return nil, "the server has ended"
     elseif not bytes then
       return nil, err
@@ -62,7 +64,7 @@ function Line:answer(id, say, timeout)
     if not message then
       return nil, err == "timeout" and "the server does not answer: a handler may keep its loop busy" or err
     end
-    if message.error then
+    if message.error and (message.id == id or message.id == nil) then
       return nil, message.error, message.traceback
     elseif message.id == id and message.text then
       if say then

@@ -15,6 +15,10 @@ local _M = {}
 -- whoever looks for servers looks in all.
 local function candidates()
   local list = {}
+  local given = getenv "PAINDA_CONTROL_DIR"
+  if given and given ~= "" then
+    return { given }
+  end
   local runtime_dir = getenv "XDG_RUNTIME_DIR"
   if runtime_dir and runtime_dir:find "^/" and #runtime_dir + #"/painda" <= FOLDER_MAX then
     list[1] = runtime_dir .. "/painda"
