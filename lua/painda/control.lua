@@ -174,8 +174,8 @@ _M.command("info", function()
   }
 end)
 
--- Opens the socket for the application in file `path`, which is going to be loaded: where `wanted` says, else in this user's folder; "off": none.
--- True, or nil and what is wrong.
+-- Opens the socket for the application in file `path`, which is going to be loaded: where `wanted` says, else in this
+-- user's folder; "off": none. What is asked before control.serve() waits for it. True, or nil and what is wrong.
 function _M.start(path, wanted)
   if wanted == "off" then
     return true

@@ -118,13 +118,6 @@ function _M.start(path, given, fail)
   runtime.on_signal("SIGHUP", function()
     app.reload()
   end)
-  local ok, err = app.start(path)
-  if not ok then
-    if err:find "\nstack traceback:" then
-      log.error(err)
-    end
-    return fail(1, first_line(err))
-  end
   accept_commands()
   local opened, fault_of_control = control.start(path, given.control)
   if not opened and given.control then
@@ -132,6 +125,14 @@ function _M.start(path, given, fail)
   elseif not opened then
     log.warn("no control socket, so no painda console or stats: " .. fault_of_control)
   end
+  local ok, err = app.start(path)
+  if not ok then
+    if err:find "\nstack traceback:" then
+      log.error(err)
+    end
+    return fail(1, first_line(err))
+  end
+  control.serve()
   if given.watch then
     app.watch()
   end
