@@ -96,6 +96,7 @@ local NUMBERS = {
   { "typed_room_deltas_total", "counter", "roomDeltas", "Deltas of typed rooms, each once for all its members." },
   { "typed_room_members_fell_behind_total", "counter", "roomMembersFellBehind", "Members left out: they were behind." },
   { "typed_room_catch_ups_total", "counter", "roomCatchUps", "States sent to members that were behind or asked." },
+  { "typed_room_catch_up_deltas_total", "counter", "roomCatchUpDeltas", "Deltas over several changes, sent to them." },
   { "typed_room_resyncs_total", "counter", "roomResyncs", "States of typed rooms that members asked for." },
   { "typed_room_desyncs_total", "counter", "roomDesyncs", "Members whose state was not the room's: a hash differed." },
   { "typed_room_errors_total", "counter", "roomErrors", "States that could not be sent, and handlers that raised." },

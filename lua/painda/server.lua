@@ -101,6 +101,7 @@ local function new_server(listener, owns_listener)
     _room_deltas = 0,
     _room_fallen = 0,
     _room_catch_ups = 0,
+    _room_catch_up_deltas = 0,
     _room_resyncs = 0,
     _room_desyncs = 0,
     _room_errors = 0,
@@ -438,6 +439,7 @@ function Server:getStats()
   stats.roomDeltas = self._room_deltas
   stats.roomMembersFellBehind = self._room_fallen
   stats.roomCatchUps = self._room_catch_ups
+  stats.roomCatchUpDeltas = self._room_catch_up_deltas
   stats.roomResyncs = self._room_resyncs
   stats.roomDesyncs = self._room_desyncs
   stats.roomErrors = self._room_errors

@@ -21,6 +21,7 @@ local reload = require "painda.reload"
 local room = require "painda.room"
 local room_state = require "painda.typed_room.state"
 local target = require "painda.target"
+local behind = require "painda.typed_room.behind"
 local ticks = require "painda.typed_room.ticks"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
@@ -172,7 +173,7 @@ local function seat(self, client)
   self._joins, self._seats = member.at, self._seats + 1
   self._members[client] = member
   if client._pending then -- it is sent nothing until middleware lets it in
-    core.join(client._ref, self._behind)
+    behind.want_whole(self, client, member)
   else
     set_here(member, self, true)
     ticks.greet(self, { client._ref })
@@ -301,6 +302,16 @@ function Room:broadcast(message, except)
   return (members:send(message))
 end
 
+-- What the room did, in numbers.
+function Room:getStats()
+  check_self(self, "getStats")
+  local out = { members = self._seats, version = self._version }
+  for name, count in next, self._stats do
+    out[name] = count
+  end
+  return out
+end
+
 -- Listens to "join", fn(client), "leave", fn(client, reason), or "tick", fn(state, elapsed, room): at each tick, before
 -- the members are told; it may change the state, and returns false where it has not.
 function Room:on(name, fn)
@@ -343,7 +354,7 @@ end
 function _M.arrived(self, client)
   local member = self._members[client]
   if member then
-    core.leave(client._ref, self._behind)
+    behind.is_even(self, client, member)
     set_here(member, self, true)
     ticks.greet(self, { client._ref })
     if self._options.syncOnJoin or client.recovered then
@@ -357,7 +368,7 @@ function _M.away(self, client)
   local member = self._members[client]
   if member then
     set_here(member, self, false)
-    core.join(client._ref, self._behind)
+    behind.want_whole(self, client, member)
   end
 end
 
@@ -374,7 +385,8 @@ function _M.resync(self, client)
   if not member then
     return false
   end
-  core.join(client._ref, self._behind)
+  behind.want_whole(self, client, member)
+  self._stats.resyncs = self._stats.resyncs + 1
   self._lagging = true
   arm(self)
   return true
@@ -395,12 +407,13 @@ end
 function _M.replace(self, initial, level)
   room_state.begin(self, initial, level + 1)
   ticks.forget_messages(self)
+  behind.forget(self)
   local refs = {}
   for client, member in next, self._members do
     if member.here then
       refs[#refs + 1] = client._ref
       member.not_before = 0
-      core.join(client._ref, self._behind)
+      behind.want_whole(self, client, member)
     end
   end
   ticks.greet(self, refs)
@@ -444,6 +457,8 @@ function _M.new(server, id, initial, checked, level)
     _snapshot = false, -- the same as a frame
     _greeting = false, -- the frame with what the state is made of
     _dirty = false, -- it may have changed since it was last told
+    _kept = {}, -- what members that are behind saw last, by version
+    _stats = { deltas = 0, fellBehind = 0, catchUps = 0, catchUpDeltas = 0, resyncs = 0, errors = 0 },
     _lagging = false, -- some of those that are behind are here
     _served = false,
     _armed = false,

@@ -7,6 +7,7 @@
 #include "net/listener.h"
 #include "script/bind.h"
 #include "script/lua_flat.h"
+#include "script/lua_kept.h"
 #include "script/lua_listener.h"
 #include "script/lua_message.h"
 #include "script/lua_room.h"
@@ -436,5 +437,6 @@ int pp_bind_server(lua_State *L)
     pp_bind_room_functions(L);
     pp_bind_typed_room(L);
     pp_bind_told(L);
+    pp_bind_kept(L);
     return 1;
 }

@@ -105,9 +105,14 @@ static bool write_shallow(const struct pp_value *before, const struct pp_value *
 
 /* --- methods --- */
 
+struct pp_snapshot *pp_lua_told_check(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, TOLD);
+}
+
 static int take(lua_State *L)
 {
-    struct pp_snapshot *told = luaL_checkudata(L, 1, TOLD);
+    struct pp_snapshot *told = pp_lua_told_check(L, 1);
     lua_settop(L, 4);
     if (!look_at(L, told))
         return 2;
@@ -128,7 +133,7 @@ static int take(lua_State *L)
 
 static int look(lua_State *L)
 {
-    struct pp_snapshot *told = luaL_checkudata(L, 1, TOLD);
+    struct pp_snapshot *told = pp_lua_told_check(L, 1);
     lua_settop(L, 3);
     if (!look_at(L, told))
         return 2;
@@ -138,21 +143,21 @@ static int look(lua_State *L)
 
 static int commit(lua_State *L)
 {
-    pp_snapshot_commit(luaL_checkudata(L, 1, TOLD));
+    pp_snapshot_commit(pp_lua_told_check(L, 1));
     return 0;
 }
 
 static int json(lua_State *L)
 {
     pp_buf_clear(&text);
-    pp_value_write(pp_snapshot_root(luaL_checkudata(L, 1, TOLD)), &text);
+    pp_value_write(pp_snapshot_root(pp_lua_told_check(L, 1)), &text);
     lua_pushlstring(L, text.data, text.len);
     return 1;
 }
 
 static int clear(lua_State *L)
 {
-    struct pp_snapshot *told = luaL_checkudata(L, 1, TOLD);
+    struct pp_snapshot *told = pp_lua_told_check(L, 1);
     pp_snapshot_destroy(told);
     *told = (struct pp_snapshot){0};
     return 0;

@@ -365,8 +365,8 @@ bool pp_snapshot_look(struct pp_snapshot *snapshot, lua_State *L, int index, con
 void pp_snapshot_commit(struct pp_snapshot *snapshot)
 {
     struct pp_tree *tree = &snapshot->trees[snapshot->last];
-    if (snapshot->afresh) {
-        pp_tree_clear(tree);
+    snapshot->before = tree->root;
+    if (snapshot->afresh) { /* the other tree is cleared when it is the next to be filled */
         snapshot->last = !snapshot->last;
         snapshot->first_bytes = snapshot->trees[snapshot->last].bytes;
         snapshot->afresh = false;

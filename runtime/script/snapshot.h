@@ -39,6 +39,7 @@ struct pp_snapshot {
     unsigned last;      /* the tree whose root was seen last */
     bool afresh;        /* what was looked at is in the other tree */
     struct pp_value next;
+    struct pp_value before; /* what was seen before the last commit: good until the next look */
 };
 
 enum pp_snapshot_step { PP_SNAPSHOT_CHANGED, PP_SNAPSHOT_SAME, PP_SNAPSHOT_BAD };

@@ -81,6 +81,9 @@ void pp_tree_destroy(struct pp_tree *tree);
  * that stand twice in an object the last one counts. */
 bool pp_tree_parse(struct pp_tree *tree, const char *text, size_t len, char *error, size_t error_size);
 
+/* Replaces the tree by a copy of the value, which may be of another tree; however large it is. */
+void pp_tree_copy(struct pp_tree *tree, const struct pp_value *value);
+
 /* Appends the value as JSON. */
 void pp_value_write(const struct pp_value *value, struct pp_buf *out);
 

@@ -2,6 +2,7 @@ local painda = require "painda"
 local reload = require "painda.reload"
 local rooms = require "room_support"
 local support = require "support"
+local timing = require "painda.typed_room.ticks"
 
 local connect, member, last = rooms.connect, rooms.member, rooms.last
 local quietly = rooms.quietly
@@ -156,6 +157,111 @@ describe("a member that is behind", function()
     local stats = server:getStats()
     assert.equal(1, stats.roomMembersFellBehind)
     assert.equal(1, stats.roomCatchUps)
+  end)
+
+  describe("is told by one delta", function()
+    local pad = ("y"):rep(300)
+
+    -- A room whose members fall behind when `stall` says so.
+    local function room_of(options)
+      options.slowAbove = 1000
+      return server:room("a", { n = 0, pad = pad, list = { 1, 2 } }, options)
+    end
+
+    local function step(room, stalled)
+      room:update(function(state)
+        state.n = state.n + 1
+        state.list = { 1, 2, state.n }
+      end)
+      for _, who in ipairs(stalled or {}) do -- waits with what is sent in this turn
+        who.socket:emit("large", ("x"):rep(5000))
+      end
+      timing.disarm(room)
+      timing.tick(room)
+    end
+
+    local function settle()
+      clock:advance(100)
+    end
+
+    it("from what it was told last to what the others know, which is made once for all like it", function()
+      local room = room_of {}
+      local ann, bob, cid = member(room), member(room), member(room)
+      step(room)
+      settle()
+      painda.spawn(function()
+        step(room, { ann, bob })
+        step(room)
+        step(room)
+      end)
+      settle()
+      assert.equal(4, #cid.deltas)
+      for _, who in ipairs { ann, bob } do
+        assert.equal(1, #who.states)
+        assert.equal(2, #who.deltas)
+        local told = last(who.deltas)
+        assert.same({ 1, 4, 4 }, { told.from, told.version, told.delta.n })
+        assert.is_nil(told.delta.pad)
+        assert.same({ n = 4, pad = pad, list = { 1, 2, 4 } }, told.state)
+        assert.equal(0, who.client.resyncs)
+      end
+      local stats, own = server:getStats(), room:getStats()
+      assert.same({ 2, 2, 0 }, { stats.roomMembersFellBehind, stats.roomCatchUpDeltas, stats.roomCatchUps })
+      assert.same({ 2, 2, 0, 4 }, { own.fellBehind, own.catchUpDeltas, own.catchUps, own.deltas })
+      assert.is_nil(next(room._kept))
+      step(room)
+      settle()
+      assert.equal(5, last(ann.deltas).delta.n)
+      assert.is_nil(last(ann.deltas).from)
+    end)
+
+    it("or by the whole, where that is shorter or too many states were to be kept", function()
+      local room = room_of { maxKeptStates = 1 }
+      local ann, bob = member(room), member(room)
+      painda.spawn(function()
+        step(room, { ann })
+        step(room, { bob })
+        step(room)
+      end)
+      settle()
+      assert.same({ 2, 0 }, { #ann.states, #ann.deltas })
+      assert.same({ 1, 2 }, { #bob.states, #bob.deltas })
+      assert.same(last(ann.states).state, last(bob.deltas).state)
+      assert.equal(1, room:getStats().catchUps)
+      assert.equal(1, room:getStats().catchUpDeltas)
+    end)
+
+    it("that the application's own function finds", function()
+      local room = room_of {
+        diffAlgorithm = function(old, new)
+          return { n = new.n, was = old.n }
+        end,
+      }
+      local ann = member(room)
+      painda.spawn(function()
+        step(room, { ann })
+        step(room)
+      end)
+      settle()
+      assert.same({ n = 2, was = 0 }, last(ann.deltas).delta)
+    end)
+
+    it("unless it has gone, or asks for the whole meanwhile", function()
+      local core = require "painda.core.client"
+      local room = room_of {}
+      local ann, bob = member(room), member(room)
+      painda.spawn(function()
+        step(room, { ann, bob })
+        core.send(ann.client._link.connection, "__pp_room_resync", { room = "a" })
+        room:leave(bob.socket)
+        step(room)
+      end)
+      settle()
+      assert.same({ 2, 0 }, { #ann.states, #ann.deltas })
+      assert.equal(0, #bob.deltas)
+      assert.is_nil(next(room._kept))
+      assert.is_false(room._lagging)
+    end)
   end)
 
   it("is noticed by its client, which asks for the state where a version is missing or a delta no delta", function()

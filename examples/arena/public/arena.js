@@ -38,9 +38,9 @@ const heard = {
     states.clear();
     take(state, version);
   },
-  __pp_room_delta({ delta, version }) {
-    if (known.asked || version <= known.version) return;
-    if (version !== known.version + 1) return resync();
+  __pp_room_delta({ delta, version, from = version - 1 }) {
+    if (known.asked || (from !== known.version && version <= known.version)) return;
+    if (from !== known.version) return resync();
     try {
       take(patch(known.state, delta), version);
       traffic.deltas++;

@@ -72,10 +72,14 @@ function _M.on_delta(client, payload)
     calls.fire(client, "roomDelta", payload)
     return
   end
-  if known.asked or type(version) ~= "number" or version <= known.version then
+  if known.asked or type(version) ~= "number" then
     return
   end
-  if version ~= known.version + 1 then
+  local from = payload.from or version - 1
+  if from ~= known.version and version <= known.version then
+    return
+  end
+  if from ~= known.version then
     return _M.resync(client, id, known, "gap")
   end
   local state = gaming.patchImmutable(known.state, payload.delta)

@@ -15,6 +15,7 @@ local OPTIONS = {
   onFull = { values = { "reject", "kick-oldest" }, default = "reject" },
   maxStateSize = { type = "integer", min = 2, max = 1024 * MIB }, -- bytes of JSON; half of maxBackpressure
   slowAbove = { type = "integer", min = 0, max = 1024 * MIB }, -- bytes; the server's volatileAbove
+  maxKeptStates = { type = "integer", min = 0, max = 1024, default = 8 }, -- for members that are behind
   resyncInterval = { type = "integer", min = 0, max = 86400000, default = 1000 }, -- ms
 }
 local ALGORITHMS = { "deep", "shallow" }

@@ -10,6 +10,7 @@ local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local faults = require "painda.faults"
 local hooks = require "painda.hooks"
+local behind = require "painda.typed_room.behind"
 
 local floor, max, char, type, xpcall, ipairs = math.floor, math.max, string.char, type, xpcall, ipairs
 local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
@@ -67,6 +68,7 @@ end
 local function report(self, trace, err)
   local server = self.server
   server._room_errors = server._room_errors + 1
+  self._stats.errors = self._stats.errors + 1
   faults.report(trace, err)
   if server._registered.hooks then
     spawn(hooks.run, server, "onError", err)
@@ -193,16 +195,16 @@ function _M.refresh(self)
 end
 
 -- Sends the delta, in its two forms, to the members that are not behind.
-local function publish(self, json, frame)
+local function publish(self, json, frame, before)
   local server, above = self.server, self._options.slowAbove or self.server.options.volatileAbove
   local text = json and ('{"room":%s,"delta":%s,"version":%d}'):format(self._name, json, self._version)
   frame = frame and self._number_bytes .. frame
   local _, fell_behind =
     publish_room(server._core, self._key, self._behind, above, "__pp_room_delta", text, DELTA_FRAME, frame)
   server._room_deltas = server._room_deltas + 1
+  self._stats.deltas = self._stats.deltas + 1
   if fell_behind > 0 then
-    server._room_fallen = server._room_fallen + fell_behind
-    self._lagging = true
+    behind.fell(self, fell_behind, before)
   end
 end
 
@@ -214,34 +216,10 @@ local function synchronise(self)
   if self._told.frames then
     wants_json, wants_frames = room_forms(self.server._core, self._key, self._behind)
   end
+  local before = self._version
   local changed, json, frame = advance(self, wants_json, wants_frames)
   if changed then
-    publish(self, json, frame)
-  end
-end
-
--- Who was behind, or has asked, and can take it now, gets the state as it is. Each gets one an interval at most.
-local function catch_up(self, time)
-  local above = self._options.slowAbove or self.server.options.volatileAbove
-  local refs, waiting = {}, false
-  for _, client in ipairs(core.members(self.server._core, nil, { self._behind }, nil, true)) do
-    local member = type(client) == "table" and self._members[client]
-    if member and member.here then -- one that is away, or not let in, is told when it is there
-      if core.queued(client._ref) <= above / 4 and time >= member.not_before then
-        refs[#refs + 1] = client._ref
-        member.not_before = time + self._options.resyncInterval
-      else
-        waiting = true
-      end
-    end
-  end
-  for _, ref in ipairs(refs) do
-    core.leave(ref, self._behind)
-  end
-  self._lagging = waiting
-  if refs[1] then
-    self.server._room_catch_ups = self.server._room_catch_ups + #refs
-    _M.send_whole(self, refs)
+    publish(self, json, frame, before)
   end
 end
 
@@ -292,9 +270,10 @@ function on_timer(self)
   end
   synchronise(self)
   if self._lagging then
-    catch_up(self, time)
+    behind.catch_up(self, time, _M.send_whole)
   end
   arm(self)
 end
+_M.tick = on_timer
 
 return _M

@@ -10,6 +10,8 @@
 --   told:snapshot()   the same as what a frame holds
 --   told:version()    how many deltas there were
 --   told.frames       does it make frames? Else frames and snapshots are never asked for
+--   told:keep()       what they knew before the change that was taken last, with kept:clear(); nil where that can't be
+--   told:since(kept, algorithm) → the delta from that to what they know, as JSON; nil where all of it is shorter
 --   told:clear()      lets go of the memory
 
 local core = require "painda.core.server"
@@ -72,6 +74,20 @@ end
 
 function Told:json()
   return self._tree:json()
+end
+
+function Told:keep()
+  return core.keep(self._tree)
+end
+
+function Told:since(kept, algorithm)
+  if type(algorithm) ~= "function" then
+    return kept:since(self._tree)
+  end
+  local whole = self:json()
+  local ok, delta = pcall(algorithm, json.decode(kept:json()), json.decode(whole))
+  local text = ok and delta ~= nil and json.encode { { delta } }
+  return text and #text - 4 < #whole and text:sub(3, -3) or nil
 end
 
 function Told:clear()

@@ -37,6 +37,9 @@ function Told:snapshot()
   return self.schema:snapshot(self._state)
 end
 
+-- What it was is not kept, and a snapshot is small.
+function Told:keep() end
+
 function Told:clear()
   declared.set_label(self._state, nil)
 end

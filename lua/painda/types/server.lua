@@ -92,6 +92,7 @@
 ---@field typedRooms integer rooms of server:room
 ---@field roomDeltas integer deltas made by typed rooms, each once however many members it was sent to
 ---@field roomMembersFellBehind integer times that a member was left out, since too much waited for it
+---@field roomCatchUpDeltas integer deltas over several changes, sent to members that were behind
 ---@field roomCatchUps integer whole states sent to members that were behind or had asked
 ---@field roomResyncs integer times that a member asked for the whole state
 ---@field roomDesyncs integer of these, since a hash told the member that its state was not the room's

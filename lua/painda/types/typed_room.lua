@@ -11,6 +11,7 @@
 ---@field onFull? "reject" | "kick-oldest" default "reject"
 ---@field maxStateSize? integer bytes of the state as JSON, default half of the server's maxBackpressure
 ---@field slowAbove? integer bytes waiting for a member from which on it is sent no deltas, default the server's volatileAbove
+---@field maxKeptStates? integer states that members behind saw last, kept so that they are sent a delta from there, default 8
 ---@field resyncInterval? integer ms between two whole states that a member asks for or is sent for being behind, default 1000
 
 ---A room with a state that its members see: `server:room(id, initialState, options)`.
@@ -71,6 +72,11 @@ function TypedRoom:getState() end
 ---@param except? painda.Client | string a client or its id
 ---@return integer sent to how many
 function TypedRoom:broadcast(message, except) end
+
+---What the room did: `members`, `version`, `deltas`, `fellBehind`, `catchUps` (whole states sent to members that were
+---behind or had asked), `catchUpDeltas`, `resyncs`, `errors`.
+---@return { members: integer, version: integer, deltas: integer, fellBehind: integer, catchUps: integer, catchUpDeltas: integer, resyncs: integer, errors: integer }
+function TypedRoom:getStats() end
 
 ---Listens to "join", "leave", or "tick": at each tick, before the members are told. A tick handler may change the state,
 ---and returns false where it has not.
