@@ -2,6 +2,7 @@
 -- fields, and what has changed since the last time comes out as a few packed bytes. docs/api/declared-state.md.
 
 local ffi = require "ffi"
+local core = require "painda.core.state"
 local memory = require "painda.declared.memory"
 local types = require "painda.declared.types"
 local views = require "painda.declared.views"
@@ -11,8 +12,8 @@ local migrate = require "painda.declared.migrate"
 local array = require("painda.core.json").array
 
 local C = ffi.C
-local type, error, pcall, tostring, setmetatable, getmetatable, pairs =
-  type, error, pcall, tostring, setmetatable, getmetatable, pairs
+local type, error, pcall, tonumber, tostring, setmetatable, getmetatable, pairs =
+  type, error, pcall, tonumber, tostring, setmetatable, getmetatable, pairs
 local take = memory.take
 
 local _M = {
@@ -180,6 +181,19 @@ function _M.take(schema, state, wants_json, wants_binary)
     return false
   end
   return true, wants_json and take(json) or nil, wants_binary and take(binary) or nil
+end
+
+-- Calls fn, in the next turn, when the state was written to for the first time since its last delta; from here on until
+-- the object that is returned is stopped or forgotten.
+function _M.watch(state, fn)
+  local root = state.__pp_block
+  local function tell()
+    if root.touched ~= 0 then -- else a tick was earlier
+      fn()
+    end
+  end
+  tell()
+  return core.watch(tonumber(ffi.cast("uintptr_t", root)), tell)
 end
 
 function _M.is_schema(value)

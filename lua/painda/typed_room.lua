@@ -26,7 +26,7 @@ local ticks = require "painda.typed_room.ticks"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
 local xpcall, sort = xpcall, table.sort
-local arm, spawn, traceback = ticks.arm, runtime.spawn, debug.traceback
+local arm, touch, spawn, traceback = ticks.arm, room_state.touch, runtime.spawn, debug.traceback
 
 local EVENTS = { "join", "leave", "tick" }
 
@@ -250,11 +250,6 @@ function Room:unlock()
 end
 
 -- --- the state ---
-
-local function touch(self)
-  self._dirty = true
-  arm(self)
-end
 
 -- Calls fn(state), which changes the state; the members are told at the next tick. Without fn: it was changed
 -- elsewhere.

@@ -19,8 +19,11 @@ void pp_state_touch(struct pp_state_block *block)
     while (!block->touched) {
         struct pp_state_group *group = block->owner;
         block->touched = 1;
-        if (group == NULL)
+        if (group == NULL) {
+            if (block->state && block->state->watch)
+                block->state->watch->touched(block->state->watch);
             return;
+        }
         group->touched[block->id / 64] |= UINT64_C(1) << block->id % 64;
         block = group->parent;
     }

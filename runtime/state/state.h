@@ -56,12 +56,18 @@ struct pp_state_group {
     struct pp_map keys; /* of a map: also of what is GONE */
 };
 
+/* Who is told of the first write since the last commit; embedded in its owner. It must not look at the state then. */
+struct pp_state_watch {
+    void (*touched)(struct pp_state_watch *watch);
+};
+
 struct pp_state {
     struct pp_state_block *root;
     uint32_t version; /* deltas since the beginning */
     uint32_t blocks, slots;
     char *label; /* whose it is, for errors; may be NULL */
     struct pp_buf scratch;
+    struct pp_state_watch *watch; /* NULL where nobody is told */
 };
 
 /* A new state: its root, with one reference. */

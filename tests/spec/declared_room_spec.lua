@@ -92,6 +92,39 @@ describe("a room with a declared state", function()
     assert.equal(0, server:getStats().roomDeltas)
   end)
 
+  it("notices what is written to it, without being told", function()
+    local room = new_room()
+    local ann = member(room)
+    local state = room:getState()
+    for i = 2, 200 do -- compiled code does it too
+      state.round = i
+    end
+    clock:advance(32)
+    state.players.p1 = {}
+    clock:advance(32)
+    state.players.p1.hp = 3
+    clock:advance(100)
+    local added = { players = { p1 = { x = 0, hp = 0, name = "" } } }
+    assert.same({ { round = 200 }, added, { players = { p1 = { hp = 3 } } } }, rooms.deltas(ann))
+    room:dispose()
+    state.round = 1
+    clock:advance(100)
+  end)
+
+  it("is forgotten with its state", function()
+    local held = setmetatable({}, { __mode = "k" })
+    for i = 1, 20 do
+      local room = server:room("r" .. i, painda.schema(FIELDS))
+      room:getState().round = i
+      held[room] = true
+      room:dispose()
+    end
+    collectgarbage()
+    clock:advance(0)
+    collectgarbage()
+    assert.is_nil(next(held))
+  end)
+
   it("ticks over it", function()
     local room = new_room()
     local ann = member(room)

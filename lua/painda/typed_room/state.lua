@@ -3,6 +3,7 @@
 
 local Error = require "painda.error"
 local reload = require "painda.reload"
+local ticks = require "painda.typed_room.ticks"
 local told = require "painda.typed_room.told"
 
 local setmetatable, type, error, pcall, tostring = setmetatable, type, error, pcall, tostring
@@ -82,6 +83,15 @@ function _M.begin(room, initial, level)
   end
   own(room, state, state_told)
   room._version = state_told:version()
+  state_told:watch(function()
+    _M.touch(room)
+  end)
+end
+
+-- The state may have changed: it is looked at by the next tick.
+function _M.touch(room)
+  room._dirty = true
+  ticks.arm(room)
 end
 
 -- Another table is the room's state from here on; a declared state gets its values. Members are told of it by the next

@@ -12,6 +12,7 @@
 --   told.frames       does it make frames? Else frames and snapshots are never asked for
 --   told:keep()       what they knew before the change that was taken last, with kept:clear(); nil where that can't be
 --   told:since(kept, algorithm) → the delta from that to what they know, as JSON; nil where all of it is shorter
+--   told:watch(fn)    calls fn when the state was written to, where that can be noticed
 --   told:clear()      lets go of the memory
 
 local core = require "painda.core.server"
@@ -89,6 +90,8 @@ function Told:since(kept, algorithm)
   local text = ok and delta ~= nil and json.encode { { delta } }
   return text and #text - 4 < #whole and text:sub(3, -3) or nil
 end
+
+function Told:watch() end
 
 function Told:clear()
   self._tree:clear()

@@ -40,7 +40,14 @@ end
 -- What it was is not kept, and a snapshot is small.
 function Told:keep() end
 
+function Told:watch(fn)
+  self._watch = declared.watch(self._state, fn)
+end
+
 function Told:clear()
+  if self._watch then
+    self._watch:stop()
+  end
   declared.set_label(self._state, nil)
 end
 
