@@ -246,6 +246,8 @@ describe("a room with a declared state", function()
     assert.has_error(function()
       server:room("b", room:getState())
     end)
+    assert.matches("diffAlgorithm is for plain states", support.message(server.room, server, "c",
+      painda.schema(FIELDS), { diffAlgorithm = "shallow" }))
   end)
 end)
 

@@ -69,7 +69,9 @@ function _M.begin(room, initial, level)
   end
   local schema, state = declared_of(initial)
   local state_told
-  if schema then
+  if schema and room._options.diffAlgorithm ~= "deep" then
+    error(("room %q: diffAlgorithm is for plain states: a declared one knows what changed"):format(room.id), level + 1)
+  elseif schema then
     state_told = require("painda.typed_room.told_declared").new(schema, state, tostring(room))
   else
     state = initial == nil and {} or initial
