@@ -5,6 +5,7 @@
 local reload = require "painda.reload"
 local loader = require "painda.app.loader"
 local log = require "painda.log"
+local supervisor = require "painda.core.supervisor"
 local task = require "painda.task"
 local watch = require "painda.app.watch"
 
@@ -48,6 +49,9 @@ end
 -- nil, the error, and whether to try again.
 local function load(given, patient, limit)
   local files, changed
+  if limit then
+    supervisor.reloading()
+  end
   local compiling = limit and jit.status()
   if compiling then
     jit.off() -- a compiled loop can't be ended by handlerTimeout
@@ -104,6 +108,7 @@ end
 
 local function finish(ok)
   busy, broken = false, not ok
+  supervisor.ready(reload.current.number)
   if _M.watching then
     watch.refresh()
   end

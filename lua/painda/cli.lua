@@ -48,8 +48,9 @@ local function convert(option, text)
   end
   if option.kind == "milliseconds" then
     local ms = text:match "^%d+$" and tonumber(text)
-    if not ms or ms < 1 or ms > 86400000 then
-      return nil, ("--%s takes milliseconds from 1 to 86400000, not %q"):format(option.name, text)
+    local least = option.least or 1
+    if not ms or ms < least or ms > 86400000 then
+      return nil, ("--%s takes milliseconds from %d to 86400000, not %q"):format(option.name, least, text)
     end
     return ms
   end

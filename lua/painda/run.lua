@@ -6,6 +6,7 @@ local control = require "painda.control"
 local log = require "painda.log"
 local luajit = require "painda.luajit"
 local reload = require "painda.reload"
+local supervisor = require "painda.core.supervisor"
 local task = require "painda.task"
 
 local error, pairs, tostring, tonumber, type = error, pairs, tostring, tonumber, type
@@ -72,6 +73,7 @@ local function on_stop(timeout)
       return runtime.stop(1)
     end
     stopping, app.stopping = true, true
+    supervisor.stopping()
     log.debug("signal", { signal = signal })
     shut_down(timeout)
   end
@@ -98,11 +100,26 @@ local function accept_commands()
   control.command("rollback", swap_command(app.rollback))
 end
 
+-- Without a supervisor, the service manager hears from the loop itself that it turns.
+local function reassure()
+  local every = supervisor.watchdog_ms() / 2
+  if every == 0 then
+    return
+  end
+  local timer
+  timer = runtime.timer(function()
+    supervisor.watchdog()
+    timer:start(every)
+  end, true)
+  timer:start(every)
+end
+
 function _M.start(path, given, fail)
   local timeout = given["shutdown-timeout"] or "5000"
   if not timeout:find "^%d+$" then
     return fail(2, ("--shutdown-timeout takes milliseconds, not %q"):format(timeout))
   end
+  supervisor.settings(given)
   if given.port then
     require("painda.server").port_override = given.port
     package.loaded["painda.port_override"] = given.port
@@ -133,6 +150,8 @@ function _M.start(path, given, fail)
     return fail(1, first_line(err))
   end
   control.serve()
+  supervisor.ready(reload.current.number)
+  reassure()
   if given.watch then
     app.watch()
   end

@@ -1,6 +1,8 @@
 /* bind and listen, with errors that say what to do. */
 #include "net/bind.h"
 
+#include "supervisor/worker.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -115,6 +117,25 @@ int pp_bind(const char *host, int port, char *error, size_t error_size)
         fd = listen_on(fd, found->ai_addr, found->ai_addrlen, host, port, error, error_size);
     freeaddrinfo(found);
     return fd;
+}
+
+int pp_bind_lasting(const char *host, int port, char *error, size_t error_size)
+{
+    char address[256];
+    snprintf(address, sizeof address, "%s %d", host != NULL && *host != '\0' ? host : "*", port);
+    int fd = pp_worker_take_socket(address);
+    if (fd >= 0)
+        return fd;
+    fd = pp_bind(host, port, error, error_size);
+    if (fd >= 0)
+        pp_worker_keep_socket(address, fd);
+    return fd;
+}
+
+void pp_unbind_lasting(int fd)
+{
+    pp_worker_drop_socket(fd);
+    close(fd);
 }
 
 int pp_bound_port(int fd)

@@ -414,7 +414,7 @@ struct pp_listener *pp_listener_open(struct pp_loop *loop, const struct pp_liste
 {
     if (options->cert != NULL && !pp_tls_check_files(options->cert, options->key, error, error_size))
         return NULL;
-    int fd = pp_bind(options->host, options->port, error, error_size);
+    int fd = pp_bind_lasting(options->host, options->port, error, error_size);
     if (fd < 0)
         return NULL;
     struct pp_listener *listener = pp_calloc(1, sizeof *listener);
@@ -425,7 +425,7 @@ struct pp_listener *pp_listener_open(struct pp_loop *loop, const struct pp_liste
     listener->pause.fire = on_pause_over;
     listener->port = pp_bound_port(fd);
     if (!make_vhost(listener, options, error, error_size)) {
-        close(fd);
+        pp_unbind_lasting(fd);
         free(listener);
         return NULL;
     }
@@ -460,7 +460,7 @@ void pp_listener_stop(struct pp_listener *listener)
     listener->stopped = true;
     pp_loop_timer_stop(listener->loop, &listener->pause);
     uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
-    close(listener->fd);
+    pp_unbind_lasting(listener->fd);
     if (listener->unix_path != NULL)
         unlink(listener->unix_path);
     free(listener->unix_path);

@@ -280,6 +280,25 @@ void pp_loop_on_signal(struct pp_loop *loop, int signum, void (*caught)(void *ar
     uv_unref((uv_handle_t *)&watch->handle);
 }
 
+static void on_readable(uv_poll_t *handle, int status, int events)
+{
+    struct pp_loop *loop = handle->data;
+    (void)events;
+    if (status == 0)
+        loop->readable();
+    else
+        uv_poll_stop(handle);
+}
+
+void pp_loop_on_readable(struct pp_loop *loop, int fd, void (*readable)(void))
+{
+    loop->readable = readable;
+    uv_poll_init(&loop->uv, &loop->listened, fd);
+    loop->listened.data = loop;
+    uv_poll_start(&loop->listened, UV_READABLE, on_readable);
+    uv_unref((uv_handle_t *)&loop->listened);
+}
+
 static void on_fs_event(uv_fs_event_t *handle, const char *name, int events, int status)
 {
     struct pp_watch *watch = handle->data;

@@ -44,6 +44,10 @@ void pp_loop_set_idle(struct pp_loop *loop, bool (*step)(void *arg), void *arg);
 /* Calls `caught` in the loop for each signal until the loop is deleted. */
 void pp_loop_on_signal(struct pp_loop *loop, int signum, void (*caught)(void *arg, int signum), void *arg);
 
+/* Calls `readable` in the loop whenever the descriptor is, until the loop is deleted; it must then read all there is.
+ * One descriptor a loop. */
+void pp_loop_on_readable(struct pp_loop *loop, int fd, void (*readable)(void));
+
 /* Tells of changes to the files in `directory`: `changed` gets the name within it, or NULL where the system did not
  * say. Returns 0, or a negative errno. The watch lasts until pp_loop_unwatch or the loop's end. */
 struct pp_watch;

@@ -52,9 +52,11 @@ struct pp_loop {
     void *idle_arg;
     struct pp_histogram *turns;       /* how long they are; NULL: nobody asks. net/loop_delay.c */
     uint64_t turn_began, idle_before; /* ns; the time that libuv had waited by then */
-    struct pp_conn *closing;          /* those that no owner knows of any more: net/conn.c */
-    struct lws_context *lws;          /* made on first use: net/lws.h */
-    int parked_fd;                    /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
+    uv_poll_t listened;               /* whom pp_loop_on_readable watches */
+    void (*readable)(void);
+    struct pp_conn *closing; /* those that no owner knows of any more: net/conn.c */
+    struct lws_context *lws; /* made on first use: net/lws.h */
+    int parked_fd;           /* takes the place of a descriptor that leaves libwebsockets: net/adopt.c */
     bool running;
     unsigned char rx[PP_LOOP_BUFFER]; /* what a readable connection reads into */
     unsigned char tx[PP_LOOP_BUFFER]; /* where small packets are gathered for one write */

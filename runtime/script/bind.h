@@ -13,6 +13,7 @@ int pp_bind_server(lua_State *L); /* servers and their clients */
 int pp_bind_http(lua_State *L);
 int pp_bind_client(lua_State *L);
 int pp_bind_state(lua_State *L); /* declared states, which are called by FFI */
+int pp_bind_supervisor(lua_State *L);
 int pp_bind_clock(lua_State *L); /* for tests */
 int pp_bind_control(lua_State *L);
 int pp_bind_files(lua_State *L);

@@ -31,6 +31,15 @@ static void on_signal(void *arg, int signum)
         }
 }
 
+/* A supervisor has its workers begin with these blocked, so that none is lost. */
+static void let_through(int signum)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signum);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static int watch_signal(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -45,6 +54,7 @@ static int watch_signal(lua_State *L)
                 luaL_unref(L, LUA_REGISTRYINDEX, functions[i]);
             functions[i] = luaL_ref(L, LUA_REGISTRYINDEX);
             listening = vm;
+            let_through(known[i].signum);
             return 0;
         }
     return luaL_argerror(L, 1, "SIGTERM, SIGINT or SIGHUP expected");

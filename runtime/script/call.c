@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "script/vm_internal.h"
 #include "script/watchdog.h"
+#include "supervisor/pulse.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -84,12 +85,23 @@ static bool note_ended(struct pp_vm *vm, lua_State *task)
     return vm->retired.count == 0 || pp_map_remove(&vm->retired, &task, sizeof task) == NULL;
 }
 
+/* The supervisor shall know what it is. Mostly it is what the last call was. */
+static void note_kind(struct pp_vm *vm, const char *what)
+{
+    vm->noted = what;
+    if (what != NULL) /* else the report of an error in the kind before */
+        pp_pulse_write(pp_pulse->what, what, strlen(what));
+}
+
 bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
 {
     const char *outer = vm->running;
     vm->running = what;
-    if (vm->depth++ == 0)
+    if (vm->depth++ == 0) {
+        if (what != vm->noted)
+            note_kind(vm, what);
         pp_watchdog_enter(task);
+    }
     int status = lua_resume(task, nargs);
     if (--vm->depth == 0)
         pp_watchdog_leave(task);

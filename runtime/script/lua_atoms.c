@@ -2,12 +2,16 @@
  * cost without the cache, and no more memory. */
 #include "script/lua_atoms.h"
 
+#include "supervisor/pulse.h"
+
 #include <lauxlib.h>
 #include <stdbool.h>
 #include <string.h>
 
 #define SLOTS 256
 #define LONGEST 31
+
+_Static_assert(SLOTS == PP_PULSE_TYPES - 1, "each slot has its place in the pulse");
 
 static struct slot {
     struct pp_lua_atom atom;
@@ -46,6 +50,7 @@ struct pp_lua_atom *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len
     if (len == 0 || len > LONGEST) {
         lua_pushlstring(L, bytes, len);
         nobody = (struct pp_lua_atom){.ref = LUA_NOREF};
+        pp_pulse_write(pp_pulse->types[SLOTS], bytes, len);
         return &nobody;
     }
     struct slot *slot = slot_of(bytes, len);
@@ -60,7 +65,14 @@ struct pp_lua_atom *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len
     slot->atom = (struct pp_lua_atom){.ref = luaL_ref(L, LUA_REGISTRYINDEX)};
     slot->len = (uint8_t)len;
     memcpy(slot->bytes, bytes, len);
+    pp_pulse_write(pp_pulse->types[slot - slots], bytes, len);
     return &slot->atom;
+}
+
+void pp_lua_atom_note(const struct pp_lua_atom *atom)
+{
+    size_t at = (size_t)((const char *)atom - (const char *)slots) / sizeof *slots;
+    pp_pulse->type = atom == &nobody ? SLOTS : (uint32_t)at;
 }
 
 void pp_lua_atoms_clear(void)

@@ -24,6 +24,9 @@ struct pp_lua_atom *pp_lua_atom_find(const char *bytes, size_t len);
 /* [-0, +1] Pushes the bytes as a Lua string. Returns its atom, never NULL. */
 struct pp_lua_atom *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len);
 
+/* Notes in the pulse that a message of the type is at hand. */
+void pp_lua_atom_note(const struct pp_lua_atom *atom);
+
 /* Forgets all of them: the state goes. */
 void pp_lua_atoms_clear(void);
 

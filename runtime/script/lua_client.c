@@ -81,6 +81,7 @@ static void run_message(lua_State *task, struct pp_lua_client *client, const str
     struct pp_lua_atom *outer_atom = current_atom;
     pp_lua_current_message = message;
     current_atom = atom;
+    pp_lua_atom_note(atom);
     struct pp_lua_server *server = client->server;
     uint64_t began = server->measures ? pp_clock_ns() : 0;
     pp_call_run(server->vm, task, 7, "message");

@@ -33,6 +33,7 @@ struct pp_vm {
     uint64_t errors;           /* tasks that raised */
     int depth;                 /* of calls into Lua inside one another */
     const char *running;       /* what the innermost call is, NULL outside of Lua */
+    const char *noted;         /* the `running` that the pulse has the text of */
     uint64_t gc_longest_pause; /* ns, of one idle step */
     uint64_t gc_steps;
     size_t gc_base; /* KB in use when the last cycle ended */

@@ -1,14 +1,18 @@
-/* A timer that runs while the loop's thread does. Its signal comes to that thread, so all that touches Lua happens
+/* What is known of the call under way is in the pulse (supervisor/pulse.h), where a supervisor sees it.
+ *
+ * A timer that runs while the loop's thread does. Its signal comes to that thread, so all that touches Lua happens
  * there; a thread that looked on would be simpler, but a process with two pays for it at every system call. */
 #define _GNU_SOURCE
 #include "script/watchdog.h"
 
 #include "base/log.h"
+#include "supervisor/pulse.h"
 
 #include <errno.h>
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +21,6 @@
 #define SIGNAL SIGVTALRM
 
 static uint32_t limit_ms;
-static volatile uint32_t call; /* rises with every call; odd while one runs */
 static lua_State *volatile running;
 static uint32_t seen, looks; /* the signal handler's */
 static volatile bool hooked;
@@ -35,13 +38,35 @@ static void raise_limit(lua_State *L, lua_Debug *ar)
 static void on_signal(int signum)
 {
     (void)signum;
-    uint32_t now = call;
+    uint32_t now = pp_pulse->calls;
     looks = now == seen && (now & 1) ? looks + 1 : 0;
     seen = now;
     if (limit_ms == 0 || looks * LOOK_MS < limit_ms)
         return;
     hooked = true;
     lua_sethook(running, raise_limit, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+/* The worker hangs, and its supervisor ends it. Looking at a coroutine that runs may itself fail, which ends it too. */
+static void on_abort(int signum)
+{
+    lua_Debug about;
+    struct pp_pulse *pulse = pp_pulse;
+    signal(SIGABRT, SIG_DFL);
+    signal(SIGSEGV, SIG_DFL);
+    for (int level = 0; pp_pulse_is_in_lua(pulse) && lua_getstack(running, level, &about); level++) {
+        lua_getinfo(running, "S", &about);
+        if (about.linedefined < 0) /* a C function */
+            continue;
+        snprintf(pulse->where, sizeof pulse->where, "%s:%d", about.short_src, about.linedefined);
+        break;
+    }
+    raise(signum);
+}
+
+void pp_watchdog_tell_where(void)
+{
+    signal(SIGABRT, on_abort);
 }
 
 static void start(void)
@@ -76,12 +101,12 @@ void pp_watchdog_stop(void)
 void pp_watchdog_enter(lua_State *state)
 {
     running = state;
-    call = call + 1;
+    pp_pulse->calls = pp_pulse->calls + 1;
 }
 
 void pp_watchdog_leave(lua_State *state)
 {
-    call = call + 1;
+    pp_pulse->calls = pp_pulse->calls + 1;
     if (hooked) {
         hooked = false;
         lua_sethook(state, NULL, 0, 0);

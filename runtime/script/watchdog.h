@@ -17,6 +17,10 @@ void pp_watchdog_set(struct pp_vm *vm, uint32_t ms);
 /* Ends the looking on. */
 void pp_watchdog_stop(void);
 
+/* From now on, what ends the process with SIGABRT finds in the pulse where Lua was: the file and the first line of the
+ * function. */
+void pp_watchdog_tell_where(void);
+
 /* Around each outermost call into Lua: `state` is the coroutine that runs. */
 void pp_watchdog_enter(lua_State *state);
 void pp_watchdog_leave(lua_State *state);

@@ -110,7 +110,7 @@ class Server:
         raise Failure(f"{self.name} did not listen within {START_SECONDS} seconds: {self.last_words()}")
 
     def load_command(self, options):
-        options = {"port": self.port, "format": self.format, "server-pid": self.process.pid, **options}
+        options = {"port": self.port, "format": self.format, "server-pid": self.pid, **options}
         words = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
         return pinned(self.tools.load_core, [self.tools.folder / "bench_load", *words])
 
@@ -148,9 +148,15 @@ class Server:
             raise Failure(f"{self.name}: {figures['recovered']} of {count} came back to their session")
         return {**figures, "peak_mb": self.status("VmHWM") / 1e6}
 
+    @property
+    def pid(self):
+        """The process that serves: of Painda it is the child of the one that was started."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0]) if children else self.process.pid
+
     def status(self, name):
         """A size from /proc, in bytes."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(rf"{name}:\s+(\d+)", status).group(1)) * 1024
 
     def resident(self):

@@ -121,7 +121,8 @@ class Server:
 
     @property
     def pid(self):
-        return self.process.pid
+        """The process that serves: the worker, where a supervisor keeps it."""
+        return worker_of(self.process.pid) or self.process.pid
 
     @property
     def log(self):
@@ -166,7 +167,7 @@ class Server:
             self.kill()
             raise AssertionError(f"the server did not end within {patience} s\n{self.log}") from None
         self._reader.join(PATIENCE)
-        left = processes_of_session(self.pid)
+        left = processes_of_session(self.process.pid)
         self.kill()
         assert not left, f"left running by the server: {left}"
         return self.returncode
@@ -174,10 +175,11 @@ class Server:
     def kill(self):
         """Ends the server's own session of processes, whatever state they are in."""
         try:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait(PATIENCE)
+        eventually(lambda: not processes_of_session(self.process.pid), "the end of the worker, which follows")
         self._reader.join(PATIENCE)
 
     def rss(self):
@@ -192,6 +194,15 @@ class Server:
         """The address for a client, e.g. of the `websockets` package."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}{path}" + (f"?{urlencode(query)}" if query else "")
+
+
+def worker_of(pid):
+    """The worker that the supervisor with that process id has now, or None."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return None
+    return int(children[0]) if children else None
 
 
 def processes_of_session(session):

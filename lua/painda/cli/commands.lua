@@ -85,6 +85,14 @@ commands[#commands + 1] = {
       kind = "milliseconds",
       about = "time that loading a new version may take (30000)",
     },
+    {
+      name = "hard-timeout",
+      value = "MS",
+      kind = "milliseconds",
+      least = 0,
+      about = "restart a loop that has not turned for so long, 0: never (10000)",
+    },
+    { name = "no-supervisor", about = "in one process, that nobody restarts: for debuggers" },
     { name = "shutdown-timeout", value = "MS", about = "time that a shutdown may take (5000)" },
   },
   run = function(given, operands)
