@@ -174,12 +174,13 @@ class Server:
 
     def kill(self):
         """Ends the server's own session of processes, whatever state they are in."""
+        worker = worker_of(self.process.pid)
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait(PATIENCE)
-        eventually(lambda: not processes_of_session(self.process.pid), "the end of the worker, which follows")
+        eventually(lambda: worker is None or not Path(f"/proc/{worker}").exists(), "the end of the worker, which follows")
         self._reader.join(PATIENCE)
 
     def rss(self):

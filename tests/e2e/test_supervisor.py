@@ -156,6 +156,7 @@ def test_each_of_several_sockets_goes_to_the_server_that_had_it(tmp_path):
         server.wait_for("host=unix:")
         ports = eventually(lambda: (found := re.findall(r"port=(\d+)", server.log)) and len(found) == 4 and found)
         ports = [int(port) for port in ports if port != "0"]
+        assert which(server, ports[0]) == 1
         inode = path.stat().st_ino
         for _ in range(3):
             before = server.mark()
