@@ -5,6 +5,7 @@
 --   client:on("message", function(msg) print(msg.type, msg.payload) end)
 
 local ack = require "painda.ack"
+local api = require "painda.api"
 local client_options = require "painda.client.options"
 local core = require "painda.core.client"
 local line = require "painda.client.line"
@@ -16,7 +17,7 @@ local scope = require "painda.client.scope"
 local setmetatable, type, error, tostring, pairs = setmetatable, type, error, tostring, pairs
 local EMPTY = scope.EMPTY
 
-local Client = setmetatable({ __name = "painda.PPClient" }, { __index = scope.Scope })
+local Client = setmetatable(api.class { __name = "painda.PPClient" }, { __index = scope.Scope })
 Client.__index = Client
 
 function Client:__tostring()

@@ -6,6 +6,7 @@
 
 local core = require "painda.core.http"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local Error = require "painda.error"
 local exchange = require "painda.http.exchange"
 local log = require "painda.log"
@@ -37,7 +38,7 @@ local STATIC = {
 }
 local METHODS = { "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" }
 
-local HttpServer = { __name = "painda.HttpServer" }
+local HttpServer = api.class { __name = "painda.HttpServer" }
 HttpServer.__index = HttpServer
 
 local _M = {}

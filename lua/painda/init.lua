@@ -2,6 +2,7 @@
 
 local runtime = require "painda.core.runtime"
 local json = require "painda.core.json"
+local api = require "painda.api"
 local reload = require "painda.reload"
 
 local require, setmetatable, rawset, type, error = require, setmetatable, rawset, type, error
@@ -74,6 +75,8 @@ local function constructor(module)
     __index = functions,
   })
 end
+
+api.fields = { painda, lazy, { PPServer = true } }
 
 return setmetatable(painda, {
   __index = function(self, name)

@@ -5,7 +5,12 @@ local runtime = require "painda.core.runtime"
 local type, tostring, pairs = type, tostring, pairs
 local write = runtime.log
 
-local _M = {}
+local _M = {
+  -- Makes an error's text say more. `generation` is the number of that whose code raised it, where it is known.
+  _explain = function(text, _)
+    return text
+  end,
+}
 
 -- Only strings and numbers are written as they are; the runtime takes the rest as text.
 local function plain(fields)
@@ -16,11 +21,19 @@ local function plain(fields)
   return out
 end
 
-for _, level in ipairs { "debug", "info", "warn", "error" } do
+local function log(level, text, fields)
+  local lines = text:gsub("\n\t", "\n") -- a traceback's: the log indents what follows the first line itself
+  write(level, lines, fields and plain(fields))
+end
+
+for _, level in ipairs { "debug", "info", "warn" } do
   _M[level] = function(text, fields)
-    local lines = tostring(text):gsub("\n\t", "\n") -- a traceback's: the log indents what follows the first line itself
-    write(level, lines, fields and plain(fields))
+    log(level, tostring(text), fields)
   end
+end
+
+function _M.error(text, fields)
+  log("error", _M._explain(tostring(text), fields and fields.generation), fields)
 end
 
 -- Sets the least level that is written: debug, info, warn, error or silent.

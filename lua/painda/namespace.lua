@@ -6,6 +6,7 @@
 
 local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
@@ -23,7 +24,7 @@ local send_control = core.send_control
 local run_each, spawn, gather = emitter.run_each, runtime.spawn, handlers.gather
 local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
 
-local Namespace = {}
+local Namespace = api.class {}
 Namespace.__index = Namespace
 Namespace.__name = "painda.Namespace"
 

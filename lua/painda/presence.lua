@@ -11,6 +11,7 @@
 local core = require "painda.core.server"
 local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local emitter = require "painda.emitter"
 local options = require "painda.options"
 local reload = require "painda.reload"
@@ -21,7 +22,7 @@ local encode, decode, publish = json.encode, json.decode, core.publish
 local now, wall, spawn = runtime.now, runtime.wall, runtime.spawn
 local EVENTS = { "change", "join", "leave", "update" }
 
-local Presence = {}
+local Presence = api.class {}
 Presence.__index = Presence
 Presence.__name = "painda.Presence"
 

@@ -8,6 +8,7 @@
 -- for each, which compiled traces always see.
 
 local runtime = require "painda.core.runtime"
+local explain = require "painda.explain"
 local log = require "painda.log"
 local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
@@ -314,7 +315,8 @@ local function describer(new)
       return raised.syntax or tostring(raised)
     end
     local failure = new.failure
-    return failure and failure.raised == raised and failure.trace or traceback(tostring(raised), 2)
+    local trace = failure and failure.raised == raised and failure.trace or traceback(tostring(raised), 2)
+    return explain.with_source(trace, new.modules)
   end
 end
 
@@ -392,6 +394,12 @@ function _M.as_before(swap)
     tasks.enter(generation)
   end
   return ok, err
+end
+
+-- What a generation that is still there was loaded from.
+function log._explain(text, number)
+  local generation = number and tasks.numbered(number) or staged or _M.current
+  return explain.with_source(explain.with_hint(text), generation.modules)
 end
 
 -- True where nothing holds the process: no server, no timer.

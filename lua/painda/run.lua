@@ -3,6 +3,7 @@
 local runtime = require "painda.core.runtime"
 local app = require "painda.app"
 local control = require "painda.control"
+local explain = require "painda.explain"
 local log = require "painda.log"
 local luajit = require "painda.luajit"
 local reload = require "painda.reload"
@@ -79,9 +80,9 @@ local function on_stop(timeout)
   end
 end
 
--- An error of the application in one line: where it was, and the traceback only below it.
-local function first_line(err)
-  return (tostring(err):gsub("\n%s*stack traceback:.*", ""))
+-- An error of the application without what the log shows below it.
+local function without_trace(err)
+  return (explain.with_hint(tostring(err)):gsub("\n%s*stack traceback:.*", ""):gsub("\n%s*%d+ | .*", ""))
 end
 
 -- painda reload, painda rollback
@@ -147,7 +148,7 @@ function _M.start(path, given, fail)
     if err:find "\nstack traceback:" then
       log.error(err)
     end
-    return fail(1, first_line(err))
+    return fail(1, without_trace(err))
   end
   control.serve()
   supervisor.ready(reload.current.number)

@@ -3,6 +3,7 @@
 local core = require "painda.core.server"
 local http = require "painda.core.http"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local dispatch = require "painda.dispatch"
 local emitter = require "painda.emitter"
@@ -25,7 +26,7 @@ local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, er
 local broadcast, check, flat = core.broadcast, server_options.check, server_options.flat
 local huge = math.huge
 
-local Server = {}
+local Server = api.class {}
 Server.__index = Server
 Server.__name = "painda.Server"
 

@@ -2,6 +2,7 @@
 
 local core = require "painda.core.server"
 local ack = require "painda.ack"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
@@ -16,7 +17,7 @@ local type, error, tostring = type, error, tostring
 local flat_send, relay = flat.send, flat.relay
 local send, send_control = core.send, core.send_control
 
-local Socket = { recovered = false }
+local Socket = api.class { recovered = false }
 local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- Names that mean something else than a message type; a message of such a type is told to "message" listeners only.

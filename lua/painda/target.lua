@@ -11,6 +11,7 @@
 --   socket_of    function(client): the namespace's socket of a client; what fetchSockets lists
 
 local core = require "painda.core.server"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local Error = require "painda.error"
 local delta = require "painda.core.delta"
@@ -20,7 +21,7 @@ local room = require "painda.room"
 local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
 local broadcast = core.broadcast
 
-local Target = {}
+local Target = api.class {}
 Target.__index = Target
 Target.__name = "painda.Target"
 

@@ -13,6 +13,7 @@
 local core = require "painda.core.server"
 local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
@@ -30,7 +31,7 @@ local arm, touch, spawn, traceback = ticks.arm, room_state.touch, runtime.spawn,
 
 local EVENTS = { "join", "leave", "tick" }
 
-local Room = {}
+local Room = api.class {}
 Room.__index = Room
 Room.__name = "painda.TypedRoom"
 

@@ -2,6 +2,7 @@
 -- to, or the client itself.
 
 local ack = require "painda.ack"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"
@@ -13,7 +14,7 @@ local setmetatable, type, error, tostring = setmetatable, type, error, tostring
 local post, ask = outbox.post, outbox.ask
 local EVENTS = calls.EVENTS
 
-local Scope = {}
+local Scope = api.class {}
 local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- --- listeners ---

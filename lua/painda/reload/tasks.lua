@@ -77,6 +77,15 @@ function _M.drop(generation)
   end
 end
 
+-- The generation of that number, while something holds it.
+function _M.numbered(number)
+  for _, generation in next, by_id do
+    if generation.number == number then
+      return generation
+    end
+  end
+end
+
 -- How many generations something holds still: their code, or a coroutine of it. Exact after a full collection.
 function _M.alive()
   local count = 0

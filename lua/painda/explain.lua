@@ -1,0 +1,100 @@
+-- What makes an error's text in the log say more: what was meant by a name that is none, and the lines of the
+-- application's source that the traceback leads through.
+--
+--   app.lua:12: attempt to call method 'brodcast' (a nil value), did you mean "broadcast"?
+--        12 |   server:brodcast("say", payload)
+--       stack traceback:
+--       app.lua: in function 'tell'
+--       app.lua:20: in function <app.lua:18>
+--        20 |   tell(payload)
+
+local api = require "painda.api"
+
+local tonumber, pairs = tonumber, pairs
+
+local LONGEST_LINE = 100 -- bytes of a line of source that are shown
+local MOST_FRAMES = 8 -- of a traceback that are shown with their line
+
+local _M = {}
+
+-- The text with a hint at the end of its first line, where one is known.
+function _M.with_hint(text)
+  local first, rest = text:match "^([^\n]*)(.*)$"
+  local kind, name = first:match "attempt to call (%a+) '([^']+)' %(a nil value%)$"
+  if kind == "method" then
+    return first .. api.method_hint(name) .. rest
+  elseif kind == "field" then
+    return first .. api.field_hint(name) .. rest
+  end
+  return text
+end
+
+-- The source that a traceback names, whose long paths it shortens; nil where it is none of the application's.
+local function find(sources, shown)
+  if sources[shown] then
+    return sources[shown]
+  end
+  local ending = shown:match "^%.%.%.(.+)$"
+  for path, text in pairs(ending and sources or {}) do
+    if path:sub(-#ending) == ending then
+      return text
+    end
+  end
+end
+
+local function line_of(text, number)
+  local at = 1
+  for line in (text .. "\n"):gmatch "([^\n]*)\r?\n" do
+    if at == number then
+      return line
+    end
+    at = at + 1
+  end
+end
+
+-- A line of source as it is shown below its frame, or nil.
+local function shown_line(sources, path, number)
+  local text = find(sources, path)
+  local line = text and line_of(text, tonumber(number))
+  if not line or not line:find "%S" then
+    return nil
+  end
+  line = line:gsub("%s+$", ""):gsub("\t", "  ")
+  if #line > LONGEST_LINE then
+    local cut = LONGEST_LINE
+    while line:find("^[\128-\191]", cut + 1) do -- not within a character
+      cut = cut - 1
+    end
+    line = line:sub(1, cut) .. "…"
+  end
+  return ("\n\t%3s | %s"):format(number, line)
+end
+
+-- The line of source that an error's message begins with, where it does. The traceback of a coroutine that has ended
+-- lacks the innermost line.
+local function raised_at(sources, head)
+  for path, number in head:gmatch "([^%s:]+):(%d+): " do
+    local line = shown_line(sources, path, number)
+    if line then
+      return line, path .. ":" .. number .. ":"
+    end
+  end
+  return "", nil
+end
+
+-- A text with a traceback, with the lines of source that it leads through. `sources`: path → text.
+function _M.with_source(text, sources)
+  local head, frames = text:match "^(.-)(\n%s*stack traceback:.*)$"
+  if not frames or text:find "\n%s*%d+ | " then
+    return text
+  end
+  local left, line_raised, place = MOST_FRAMES, raised_at(sources, head)
+  local told = frames:gsub("(\n%s*([^\n:]+):(%d+): in [^\n]*)", function(frame, path, number)
+    local line = left > 0 and path .. ":" .. number .. ":" ~= place and shown_line(sources, path, number)
+    left = left - (line and 1 or 0)
+    return line and frame .. line
+  end)
+  return head .. line_raised .. told
+end
+
+return _M
