@@ -3,10 +3,11 @@ import json
 
 import pytest
 
-from declared import State
+from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, State, varint
 from painda import ROOT
 
 VECTORS = json.loads((ROOT / "sdk" / "vectors" / "state.json").read_text())
+ROOMS = json.loads((ROOT / "sdk" / "vectors" / "rooms.json").read_text())
 
 
 def near(a, b):
@@ -35,3 +36,48 @@ def test_a_state_is_what_its_bytes_say(case):
         again = State(bytes.fromhex(case["schema"]))
         again.load(bytes.fromhex(step["snapshot"]))
         assert again.plain() == state.plain() and again.hash() == state.hash()
+
+
+class Rooms:
+    """What a client makes of the frames of rooms: each is answered with what it tells its application, or asks."""
+
+    def __init__(self):
+        self.known = {}
+
+    def take(self, type_id, payload):
+        number, rest = varint(payload)
+        if type_id == ROOM_SCHEMA:
+            length, rest = varint(rest)
+            self.known[number] = {"room": rest[:length].decode(), "state": State(rest[length:]), "asked": False}
+        elif number in self.known and type_id in (ROOM_STATE, ROOM_DELTA):
+            return (self.whole if type_id == ROOM_STATE else self.change)(self.known[number], rest)
+
+    def tell(self, event, known):
+        state = known["state"]
+        return {"event": event, "room": known["room"], "version": state.version, "state": state.plain()}
+
+    def whole(self, known, snapshot):
+        known["state"].load(snapshot)
+        known["asked"] = False
+        return self.tell("roomState", known)
+
+    def change(self, known, delta):
+        state = known["state"]
+        if known["asked"]:
+            return None
+        try:
+            reason = "gap" if state.version is None or delta[0] != (state.version + 1) % 256 else state.apply(delta)
+        except AssertionError:
+            reason = "delta"
+        reason = reason or ("desync" if state.desync else None)
+        known["asked"] = reason is not None
+        return {"event": "resync", "room": known["room"], "reason": reason} if reason else self.tell("roomDelta", known)
+
+
+@pytest.mark.parametrize("talk", ROOMS, ids=lambda talk: talk["what"])
+def test_a_room_is_what_its_frames_say(talk):
+    rooms = Rooms()
+    for step in talk["steps"]:
+        told = rooms.take(step["typeId"], bytes.fromhex(step["payload"]))
+        wanted = step["told"] and {key: value for key, value in step["told"].items() if key != "delta"}
+        assert told == wanted

@@ -142,6 +142,34 @@ static void answers_text_in_text(void)
     end(&link);
 }
 
+/* The capability alone decides: states come as frames to who asked for them so, even where all else is text. */
+static void sends_frames_of_states_to_who_takes_them(void)
+{
+    static const char *const queries[] = {"pp_caps=batch,state", "pp_caps=state", "pp_caps=states", ""};
+    for (int i = 0; i < 4; i++) {
+        struct link link;
+        begin(&link, queries[i]);
+        CU_ASSERT_EQUAL(pp_session_takes_state(link.session), i < 2);
+        end(&link);
+    }
+    struct link link;
+    begin(&link, "pp_caps=state");
+    link_send(&link, 0x81, "{\"type\":\"x\"}", 12);
+    CU_ASSERT_TRUE(pp_session_speaks_text(link.session));
+    struct pp_outgoing out = {.encoding = &(struct pp_encoding){0},
+                              .schema_payload = "state",
+                              .schema_payload_len = 5,
+                              .type_id = PP_TYPE_ROOM_DELTA,
+                              .control = true,
+                              .only_framed = true};
+    CU_ASSERT_TRUE(pp_session_send(link.session, &out, false));
+    pp_outgoing_destroy(&out);
+    link_run(&link, 3);
+    CU_ASSERT_EQUAL_FATAL((unsigned char)link.got.data[0], 0x82);
+    CU_ASSERT_TRUE(got(&link, "state"));
+    end(&link);
+}
+
 static void inflates(void)
 {
     struct link link;
@@ -529,6 +557,7 @@ int main(void)
         {"answers what is malformed and goes on", answers_what_is_malformed_and_goes_on},
         {"closes after ten malformed frames", closes_after_ten_malformed_frames},
         {"closes on what is no frame of this version", closes_on_what_is_no_frame},
+        {"sends frames of states to who takes them", sends_frames_of_states_to_who_takes_them},
         {"takes batches where they were agreed on", takes_batches_where_they_were_agreed_on},
         {"never joins raw bytes with frames", never_joins_raw_bytes_with_frames},
         {"limits the rate", limits_the_rate},
