@@ -66,14 +66,18 @@ local function shut_down(timeout)
   closed()
 end
 
-local stopping = false
+local asked = {} -- whether, by [forwarded]: a signal to a whole group reaches the worker and its supervisor
 
 local function on_stop(timeout)
-  return function(signal)
-    if stopping then
+  return function(signal, forwarded)
+    if asked[forwarded] then
       return runtime.stop(1)
     end
-    stopping, app.stopping = true, true
+    asked[forwarded] = true
+    if asked[not forwarded] then -- both processes were asked at once
+      return
+    end
+    app.stopping = true
     supervisor.stopping()
     log.debug("signal", { signal = signal })
     shut_down(timeout)

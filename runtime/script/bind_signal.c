@@ -2,6 +2,7 @@
 #include "net/loop.h"
 #include "script/bind_timer.h"
 #include "script/call.h"
+#include "supervisor/worker.h"
 
 #include <lauxlib.h>
 #include <signal.h>
@@ -17,18 +18,28 @@ static const struct {
 static int functions[KNOWN];    /* references; 0: not watched yet. Signals are the process's, and so is this */
 static struct pp_vm *listening; /* NULL once its vm is gone: the loop may still tell of a signal while it closes */
 
-static void on_signal(void *arg, int signum)
+static void call(struct pp_vm *vm, int signum, bool forwarded)
 {
-    struct pp_vm *vm = arg;
-    if (vm != listening)
-        return;
     for (size_t i = 0; i < KNOWN; i++)
-        if (known[i].signum == signum) {
+        if (known[i].signum == signum && functions[i] != 0) {
             lua_State *task = pp_call_begin(vm);
             lua_rawgeti(task, LUA_REGISTRYINDEX, functions[i]);
             lua_pushstring(task, known[i].name);
-            pp_call_run(vm, task, 1, "signal");
+            lua_pushboolean(task, forwarded);
+            pp_call_run(vm, task, 2, "signal");
         }
+}
+
+static void on_signal(void *arg, int signum)
+{
+    if (arg == listening)
+        call(arg, signum, false);
+}
+
+static void on_forwarded(int signum)
+{
+    if (listening != NULL)
+        call(listening, signum, true);
 }
 
 /* A supervisor has its workers begin with these blocked, so that none is lost. */
@@ -55,6 +66,7 @@ static int watch_signal(lua_State *L)
             functions[i] = luaL_ref(L, LUA_REGISTRYINDEX);
             listening = vm;
             let_through(known[i].signum);
+            pp_worker_on_signal(on_forwarded);
             return 0;
         }
     return luaL_argerror(L, 1, "SIGTERM, SIGINT or SIGHUP expected");

@@ -12,8 +12,8 @@ void pp_bind_timer(lua_State *L);
  * a task for each change; the name may be missing. */
 void pp_bind_watch(lua_State *L);
 
-/* [-0, +0] Adds on_signal(name, fn) to the table on top: fn(name) runs as a task for each SIGTERM, SIGINT or SIGHUP.
- * One function a signal; it stays until the vm ends. */
+/* [-0, +0] Adds on_signal(name, fn) to the table on top: fn(name, forwarded) runs as a task for each SIGTERM, SIGINT or
+ * SIGHUP, of this process or, forwarded, of its supervisor. One function a signal; it stays until the vm ends. */
 void pp_bind_signal(lua_State *L);
 
 /* The vm goes: its functions are not called any more. */

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* In the new process. The signals that are forwarded stay blocked until the worker listens for them. */
+/* In the new process. Its signals stay blocked until it listens for them. */
 _Noreturn static void become_worker(char **argv, pid_t parent, int post, int pulse)
 {
     char descriptors[32];
@@ -28,9 +28,6 @@ _Noreturn static void become_worker(char **argv, pid_t parent, int post, int pul
     sigaddset(&blocked, SIGINT);
     sigaddset(&blocked, SIGHUP);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
-    setpgid(0, 0); /* a terminal, and timeout(1), signal a whole group: it hears once, from us */
-    signal(SIGTTIN, SIG_IGN);
-    signal(SIGTTOU, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it has died already */
         _exit(1);
@@ -50,6 +47,7 @@ static void hand_down(int post, const struct pp_sockets *sockets)
         snprintf(text, sizeof text, "socket %s", sockets->kept[i].address);
         pp_post_send(post, text, sockets->kept[i].fd);
     }
+    pp_post_send(post, "begin", -1);
 }
 
 static bool failed_to(const char *what)

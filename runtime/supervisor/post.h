@@ -1,7 +1,8 @@
 /* What a worker and its supervisor say to each other: short texts over a pair of sockets, each with a descriptor or
  * none.
  *
- *     to the worker      socket ADDRESS (and a listening socket)    ping N
+ *     to the worker      socket ADDRESS (and a listening socket)    begin (all of those were sent)
+ *                        ping N                                     signal N
  *     to the supervisor  keep ADDRESS (and a listening socket)      drop INODE
  *                        ready GENERATION                           reloading            stopping
  *                        hard-timeout MS                            load-timeout MS

@@ -179,32 +179,21 @@ static void reap(struct supervisor *self)
 
 /* --- signals --- */
 
-/* What the terminal does to the supervisor, it does to the worker. */
-static void stop_with_worker(const struct supervisor *self)
-{
-    if (self->child.pid > 0)
-        kill(self->child.pid, SIGSTOP);
-    raise(SIGSTOP);
-    if (self->child.pid > 0)
-        kill(self->child.pid, SIGCONT);
-}
-
-/* A second wish to end is passed on too, and is granted whatever the worker does. */
+/* Said over the post and not with kill(2): what signals a whole group, as a terminal or systemd does, has signalled the
+ * worker itself, which so tells one wish from two. A second wish is granted whatever the worker does. */
 static void on_signal(struct supervisor *self, int signum)
 {
+    char text[32];
     if (signum == SIGCHLD)
         return;
-    if (signum == SIGTSTP) {
-        stop_with_worker(self);
-        return;
-    }
     if (signum != SIGHUP) {
         if (self->stopping)
             self->kill_at = pp_clock_ms() + MERCY;
         self->stopping = true;
     }
+    snprintf(text, sizeof text, "signal %d", signum);
     if (self->child.pid > 0)
-        kill(self->child.pid, signum);
+        pp_post_send(self->child.post, text, -1);
     else if (self->stopping)
         self->exit_code = 0;
 }
@@ -220,7 +209,7 @@ static void hear_signals(struct supervisor *self)
 
 static int open_signals(void)
 {
-    static const int heard[] = {SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCHLD};
+    static const int heard[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof heard / sizeof *heard; i++) {

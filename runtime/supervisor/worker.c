@@ -17,19 +17,15 @@
 #include <unistd.h>
 
 static int post = -1;
+static void (*on_signal)(int signum);
 static struct pp_sockets inherited;
 
-static void receive_all(void)
+static void inherit_sockets(void)
 {
     char text[PP_POST_MOST];
     int fd;
-    while (pp_post_receive(post, text, &fd) > 0) {
-        const char *rest;
-        if ((rest = pp_post_after(text, "socket")) != NULL)
-            pp_sockets_keep(&inherited, rest, fd);
-        else if ((rest = pp_post_after(text, "ping")) != NULL)
-            pp_pulse->answered = (uint32_t)strtoul(rest, NULL, 10);
-    }
+    while (pp_post_receive(post, text, &fd) > 0 && strcmp(text, "begin") != 0)
+        pp_sockets_keep(&inherited, pp_post_after(text, "socket"), fd);
 }
 
 bool pp_worker_begin(void)
@@ -45,7 +41,7 @@ bool pp_worker_begin(void)
     fcntl(post, F_SETFD, FD_CLOEXEC);
     pp_pulse_attach(pulse);
     close(pulse);
-    receive_all();
+    inherit_sockets();
     return true;
 }
 
@@ -54,9 +50,22 @@ int pp_worker_post(void)
     return post;
 }
 
+void pp_worker_on_signal(void (*caught)(int signum))
+{
+    on_signal = caught;
+}
+
 void pp_worker_answer(void)
 {
-    receive_all();
+    char text[PP_POST_MOST];
+    int fd;
+    while (pp_post_receive(post, text, &fd) > 0) {
+        const char *rest;
+        if ((rest = pp_post_after(text, "ping")) != NULL)
+            pp_pulse->answered = (uint32_t)strtoul(rest, NULL, 10);
+        else if ((rest = pp_post_after(text, "signal")) != NULL && on_signal != NULL)
+            on_signal((int)strtol(rest, NULL, 10));
+    }
 }
 
 void pp_worker_tell(const char *format, ...)

@@ -11,6 +11,9 @@
 /* Called first of all. True where this process is a worker. */
 bool pp_worker_begin(void);
 
+/* Called with each signal that the supervisor was sent. */
+void pp_worker_on_signal(void (*caught)(int signum));
+
 /* The descriptor on which the supervisor speaks, to be watched by the loop, or -1; and what to do once it is readable,
  * which is the proof that the loop turns. */
 int pp_worker_post(void);

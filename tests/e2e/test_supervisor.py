@@ -17,6 +17,7 @@ local server = painda.PPServer { port = 0, handlerTimeout = 0 }
 server:on("pid", function(_, _, ack) ack(nil, tonumber(ffi.C.getpid())) end)
 server:on("crash", function(_, number) ffi.C.raise(number) end)
 server:on("spin", function()
+    print "spins"
     while true do end
 end)
 server:on("exit", function(_, code) os.exit(code) end)
@@ -269,10 +270,34 @@ def test_a_signal_to_the_whole_group_is_one_signal():
     assert len(re.findall("shutting down", server.log)) == 1
 
 
+def test_a_second_signal_to_the_whole_group_ends_it_at_once():
+    waits = """
+    local painda = require "painda"
+    local server = painda.PPServer { port = 0 }
+    server:on("work", function(client)
+        client:emit("begun")
+        painda.sleep(3600000)
+    end)
+    """
+    server = Server(waits, "--shutdown-timeout", 3600000)
+    server.start()
+    try:
+        with WebSocket(server) as ws:
+            ws.send(frame("work"))
+            ws.receive_frame("begun")
+            os.killpg(server.process.pid, signal.SIGINT)
+            ws.receive_frame("__pp_shutdown")
+            os.killpg(server.process.pid, signal.SIGINT)
+            assert server.wait() == 1
+    finally:
+        server.kill()
+
+
 def test_a_second_signal_ends_a_worker_that_hangs():
     server = Server(APP, "--hard-timeout", 0)
     server.start()
     tell(server, "spin")
+    server.wait_for("^spins")
     server.send_signal(signal.SIGTERM)
     server.send_signal(signal.SIGINT)
     assert server.wait() == 128 + signal.SIGKILL
@@ -301,6 +326,7 @@ def test_no_worker_outlives_its_supervisor():
     server = Server(APP)
     server.start()
     tell(server, "spin")  # a worker that could not end by itself
+    server.wait_for("^spins")
     try:
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait(PATIENCE)
