@@ -2,9 +2,11 @@
 -- that asks here.
 
 local core = require "painda.core.server"
+local null = require("painda.core.json").null
 local options = require "painda.options"
 
-local type, error, next, tostring = type, error, next, tostring
+local type, error, next, tostring, getmetatable = type, error, next, tostring, getmetatable
+local message_mark = core.message_mark
 
 local _M = {}
 
@@ -17,10 +19,11 @@ function _M.message(what, message, level)
   local kind = type(message)
   if kind == "table" then
     return message.type, message.payload
-  elseif kind == "userdata" then
+  elseif kind == "userdata" and getmetatable(message) == message_mark then
     return message
   end
-  error(("%s takes a message {type = …, payload = …}, not a %s"):format(what, kind), level + 1)
+  local text = "%s takes a message {type = …, payload = …}, not %s"
+  error(text:format(what, message == null and "painda.null" or "a " .. kind), level + 1)
 end
 
 -- What may follow a message: nothing, or {volatile, namespace}. A table in any case.

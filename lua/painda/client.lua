@@ -26,7 +26,8 @@ end
 
 -- The handle of a namespace, always the same: once it is asked for, the namespace's messages are told to it alone.
 function Client:of(name)
-  return scope.namespace(self, name)
+  local handle = scope.namespace(self, name) -- no tail call: misuse is reported at the caller's line
+  return handle
 end
 
 function Client:isConnected()

@@ -173,12 +173,12 @@ end
 
 -- Sends a message to every client in the namespace but `except` (a socket, a client or an id). Returns to how many.
 function Namespace:broadcast(message, except)
-  return send_to_all(self, message, except)
+  return (send_to_all(self, message, except)) -- no tail call: misuse is reported at the caller's line
 end
 
 -- The same, left out for clients that are behind.
 function Namespace:broadcastVolatile(message, except)
-  return send_to_all(self, message, except, true)
+  return (send_to_all(self, message, except, true))
 end
 
 -- Sends a message to every client in the namespace: namespace:emit(type, payload).

@@ -135,6 +135,9 @@ end
 
 -- The same, to add to. Raises at `level` (2: the caller's caller) where the object was closed.
 function _M.registering(object, level)
+  if type(object) ~= "table" then
+    error(("a method was given a %s in the place of its object: call it with a colon"):format(type(object)), level + 1)
+  end
   local registrations = _M.registrations(object)
   if not registrations then
     error(("%s is closed: nothing can be registered with it"):format(tostring(object)), level + 1)
