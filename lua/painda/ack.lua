@@ -5,11 +5,12 @@ local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
 local Error = require "painda.error"
 local task = require "painda.task"
+local tasks = require "painda.reload.tasks"
 
 local setmetatable, next, type, error = setmetatable, next, type, error
 local new_timer, spawn = runtime.timer, runtime.spawn
 
-local Pending = {}
+local Pending = { retired = 0 }
 Pending.__index = Pending
 
 local _M = {}
@@ -48,8 +49,16 @@ function Pending:answer(id, err, response)
   self.open[id] = nil
   self.count = self.count - 1
   question.timer:stop()
-  spawn(question.callback, err, response)
+  local callback = question.callback
+  spawn(id <= self.retired and tasks.as(self.asker, callback) or callback, err, response)
   return true
+end
+
+-- The questions that are open were asked by a generation that was replaced: their callbacks belong to it.
+function Pending:retire(generation)
+  if self.count > 0 then
+    self.retired, self.asker = self.last, generation
+  end
 end
 
 -- Takes what a peer sent as `__pp_ack`. False for anything that is not an answer to an open question.

@@ -19,7 +19,7 @@ local typed_rooms = require "painda.typed_room.rooms"
 
 local type, debug, setmetatable = type, debug, setmetatable
 local ack_for, no_ack, gather, run = handlers.ack_for, handlers.no_ack, handlers.gather, handlers.run
-local EVENTS = sockets.EVENTS
+local EVENTS, listeners = sockets.EVENTS, sockets.listeners
 
 local _M = {}
 
@@ -44,24 +44,24 @@ local arguments = {
   end,
 }
 
--- The general case: any number of handlers of every kind.
-local function dispatch_all(client, mtype, ack_id, payload, message)
-  local registered = client.server._registered
+-- The general case: any number of handlers of every kind. `own` has the client's.
+local function dispatch_all(client, mtype, ack_id, payload, message, registered, own)
   local list, kinds, n = {}, {}, 0
   if registered.any then
     n = gather(list, kinds, n, registered.any, "*", "server_any")
   end
-  if client._any then
-    n = gather(list, kinds, n, client._any, "*", "any")
+  if own._any then
+    n = gather(list, kinds, n, own._any, "*", "any")
   end
-  n = gather(list, kinds, n, client._events, "message", "message")
+  n = gather(list, kinds, n, own._events, "message", "message")
   if not EVENTS[mtype] then
-    n = gather(list, kinds, n, client._on, mtype, "type")
+    n = gather(list, kinds, n, own._on, mtype, "type")
   end
   n = gather(list, kinds, n, registered.types, mtype, "server")
   if n == 0 then
     return
   end
+  handlers.as_begun(list, n, registered.generation)
   message = message or core.message()
   if payload ~= nil then
     message.payload = payload
@@ -83,16 +83,18 @@ local function refuse(client, ack_id, err, ns)
   faults.reject(client, ack_id, err)
 end
 
--- What has passed the middleware of the server.
-local function admit(client, ack_id, ns, message)
+-- What has passed the middleware of the server. The handlers are those of the generation that it began with.
+local function admit(client, ack_id, ns, message, registered)
   if client.closed then
     return
   end
   if ns then
-    namespaces.receive(client, ns, message.type, ack_id, message)
-  else
-    dispatch_all(client, message.type, ack_id, nil, message)
+    namespaces.receive(client, ns, message.type, ack_id, message, registered)
+    return
   end
+  local own = listeners(client, registered)
+  sockets.tidy(client)
+  dispatch_all(client, message.type, ack_id, nil, message, registered, own)
 end
 
 -- The way of a message where there is more on it than handlers.
@@ -116,7 +118,7 @@ local function guard(client, mtype, ack_id, ns, payload, message)
       return
     end
     middleware.count(client, message, 1) -- the hooks may wait
-    local admitted = hooks.admits(client.server, client, message)
+    local admitted = hooks.admits(client.server, client, message, registered)
     middleware.count(client, message, -1)
     if not admitted then
       faults.reject(client, ack_id, Error.new("the message was dropped", "MIDDLEWARE_ERROR"))
@@ -124,16 +126,21 @@ local function guard(client, mtype, ack_id, ns, payload, message)
     end
   end
   if not registered.use_message then
-    admit(client, ack_id, ns, message)
+    admit(client, ack_id, ns, message, registered)
     return
   end
   middleware.run(registered.use_message, client, message, ack_id, function(err)
     if err then
       refuse(client, ack_id, err, ns)
     else
-      admit(client, ack_id, ns, message)
+      admit(client, ack_id, ns, message, registered)
     end
   end)
+end
+
+-- What waited for its client to be let into a namespace, and was asked about by code that was replaced meanwhile.
+function namespaces.again(client, mtype, ack_id, ns, message)
+  guard(client, mtype, ack_id, ns, nil, message)
 end
 
 -- --- what C calls ---
@@ -188,7 +195,7 @@ local function on_message(client, mtype, ack_id, ns, payload, message, read)
       return
     end
   end
-  dispatch_all(client, mtype, ack_id, payload, message)
+  dispatch_all(client, mtype, ack_id, payload, message, registered, client)
 end
 faults.root(on_message)
 

@@ -101,7 +101,7 @@ end
 
 local expected = setmetatable({}, { __mode = "k" })
 
--- Where the task `thread` fails, fn(raised) is called instead of all that; nil: no more. For a task whose error
+-- Where the task `thread` fails, fn(raised, thread) is called instead of all that; nil: no more. For a task whose error
 -- somebody waits for.
 function _M.expect(thread, fn)
   expected[thread] = fn
@@ -111,7 +111,7 @@ local function on_error(thread, raised, what)
   local waiting = expected[thread]
   if waiting then
     expected[thread] = nil
-    return waiting(raised)
+    return waiting(raised, thread)
   end
   local err = Error.from(raised, "HANDLER_ERROR")
   local socket, mtype, ack_id = origin_of(thread)

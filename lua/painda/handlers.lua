@@ -5,6 +5,8 @@ local runtime = require "painda.core.runtime"
 local ack = require "painda.ack"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
+local reload = require "painda.reload"
+local tasks = require "painda.reload.tasks"
 local faults = require "painda.faults"
 
 local error = error
@@ -44,6 +46,15 @@ faults.root(run_handler)
 -- Calls a handler on a task of its own.
 function _M.run(socket, mtype, ack_id, fn, ...)
   handle(run_handler, socket, mtype, ack_id, fn, ...)
+end
+
+-- Handlers that are called though their generation was replaced, as what they are.
+function _M.as_begun(list, n, generation)
+  if generation ~= reload.current then
+    for i = 1, n do
+      list[i] = tasks.as(generation, list[i])
+    end
+  end
 end
 
 -- Appends the listeners of `name` to `list`, from n + 1 on, and notes their kind. Returns the new n.

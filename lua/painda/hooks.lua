@@ -72,9 +72,9 @@ function _M.run(server, hook, ...)
   end
 end
 
--- Does every plugin let the message pass?
-function _M.admits(server, client, message)
-  local list = server._registered.hooks.onMessage
+-- Does every plugin of these registrations let the message pass?
+function _M.admits(server, client, message, registered)
+  local list = registered.hooks.onMessage
   for _, entry in ipairs(list or {}) do
     if call(server, entry, "onMessage", client, message) == false then
       return false

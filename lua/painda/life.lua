@@ -10,9 +10,8 @@ local room = require "painda.room"
 local sockets = require "painda.socket"
 local typed_rooms = require "painda.typed_room.rooms"
 
-local type = type
+local ipairs, type = ipairs, type
 local run_each, spawn = emitter.run_each, runtime.spawn
-local EMPTY = sockets.EMPTY
 local REFUSED = {} -- in place of a run of the middleware
 
 local _M = {}
@@ -47,9 +46,10 @@ local function decided(client, run, err)
     client._pending = REFUSED
     return
   end
-  if meets(client.server._registered) then
-    run.met = true
-    hooks.run(client.server, "onConnect", client)
+  local server = client.server
+  while meets(server._registered) and run.met ~= server._registered do -- a reload may come while they wait
+    run.met = server._registered
+    hooks.run(server, "onConnect", client)
     if client._pending ~= run then
       return
     end
@@ -102,10 +102,6 @@ function _M.resumed(client, address)
   _M.enter(client)
 end
 
-local function forget_listeners(client)
-  client._on, client._events, client._any = EMPTY, EMPTY, false
-end
-
 local function lost(client, reason, code)
   local server = client.server
   local registered = server._registered
@@ -123,7 +119,7 @@ local function lost(client, reason, code)
     spawn(hooks.run, server, "onDisconnect", client, reason, code)
   end
   client._pending = false
-  forget_listeners(client)
+  sockets.forget_listeners(client)
   server:_client_gone(client)
 end
 
@@ -153,14 +149,31 @@ function _M.closed(client, reason, code, over, room_keys)
 end
 
 -- Runs the connection handlers again for a client that was open before a reload.
-function _M.reopened(client)
-  forget_listeners(client)
+local function reopened(client, before)
+  sockets.leave_listeners(client, before)
   client.reloaded = true
   if client.server._registered.hooks then
     spawn(hooks.run, client.server, "onConnect", client)
   end
   spawn(run_each, client.server._registered.events, "connection", client)
-  namespaces.reopened(client)
+  namespaces.reopened(client, before)
+end
+
+-- Another generation serves than that with the registrations `before`. Answers that its code waits for go to it.
+function _M.swapped(server, before)
+  for _, client in ipairs(core.clients(server._core, true)) do
+    if type(client) == "table" then
+      if client._acks then
+        client._acks:retire(before.generation)
+      end
+      if client._pending then
+        sockets.leave_listeners(client, before)
+      end
+    end
+  end
+  for _, client in ipairs(server:getClients()) do
+    reopened(client, before)
+  end
 end
 
 -- Gives an event of the server to its listeners.

@@ -11,6 +11,8 @@ local runtime = require "painda.core.runtime"
 local Error = require "painda.error"
 local faults = require "painda.faults"
 local log = require "painda.log"
+local reload = require "painda.reload"
+local tasks = require "painda.reload.tasks"
 
 local type, error, xpcall, debug, next, setmetatable = type, error, xpcall, debug, next, setmetatable
 local new_timer, spawn, handle, size = runtime.timer, runtime.spawn, runtime.handle, core.size
@@ -22,7 +24,7 @@ local _M = {}
 
 -- A new list with fn at its end. `what` names it in reports, with its line: "connection middleware of /admin".
 function _M.added(list, what, fn)
-  local new = {}
+  local new = { generation = reload.generation() }
   for i = 1, list and #list or 0 do
     new[i] = list[i]
   end
@@ -171,6 +173,10 @@ end
 -- Calls one middleware, on a task of its own.
 local function invoke(run, at)
   local entry, called = run.list[at], false
+  local old = run.list.generation ~= reload.current -- it was replaced while another waited
+  if old then
+    tasks.enter(run.list.generation)
+  end
   local function go_on(err)
     if called then
       log.error(entry.name .. " called next twice", { client = run.socket.id })
@@ -184,6 +190,9 @@ local function invoke(run, at)
     ok, failure = xpcall(entry.fn, on_raise, run.socket, run.message, go_on)
   else
     ok, failure = xpcall(entry.fn, on_raise, run.socket, go_on)
+  end
+  if old then
+    tasks.enter(nil)
   end
   if not ok then
     local err = failed(run, at, failure)

@@ -19,7 +19,7 @@ local room = require "painda.room"
 local sockets = require "painda.socket"
 local target = require "painda.target"
 
-local setmetatable, type, error, next = setmetatable, type, error, next
+local setmetatable, type, error, next, unpack = setmetatable, type, error, next, unpack
 local send_control = core.send_control
 local run_each, spawn, gather = emitter.run_each, runtime.spawn, handlers.gather
 local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
@@ -233,8 +233,10 @@ local given_to = {
 }
 
 -- Gives a message to: onAny of the namespace, onAny and "message" of the socket, its type on both.
-local function call_handlers(socket, mtype, ack_id, message)
-  local space = socket.namespace._registered
+local function call_handlers(socket, mtype, ack_id, message, registered)
+  local space = registered.namespaces[socket._ns] or NOTHING
+  local own = sockets.listeners(socket, registered)
+  sockets.tidy(socket.client)
   if socket.closed then
     return
   end
@@ -242,25 +244,26 @@ local function call_handlers(socket, mtype, ack_id, message)
   if space.any then
     n = gather(list, kinds, n, space.any, "*", "server")
   end
-  if socket._any then
-    n = gather(list, kinds, n, socket._any, "*", "socket")
+  if own._any then
+    n = gather(list, kinds, n, own._any, "*", "socket")
   end
-  n = gather(list, kinds, n, socket._events, "message", "socket")
+  n = gather(list, kinds, n, own._events, "message", "socket")
   if not EVENTS[mtype] then
-    n = gather(list, kinds, n, socket._on, mtype, "socket")
+    n = gather(list, kinds, n, own._on, mtype, "socket")
   end
   n = gather(list, kinds, n, space.types, mtype, "server")
+  handlers.as_begun(list, n, registered.generation)
   local answer = handlers.ack_for(socket, ack_id)
   for i = 1, n do
     handlers.run(socket, mtype, ack_id, list[i], given_to[kinds[i]](socket, message, answer))
   end
 end
 
--- A message of a client that is in the namespace.
-local function pass(socket, mtype, ack_id, message)
-  local space = socket.namespace._registered
+-- A message of a client that is in the namespace, for the generation that it began with.
+local function pass(socket, mtype, ack_id, message, registered)
+  local space = registered.namespaces[socket._ns] or NOTHING
   if not space.use_message then
-    call_handlers(socket, mtype, ack_id, message)
+    call_handlers(socket, mtype, ack_id, message, registered)
     return
   end
   middleware.run(space.use_message, socket, message, ack_id, function(err)
@@ -268,7 +271,7 @@ local function pass(socket, mtype, ack_id, message)
       _M.tell(socket, err, socket._ns)
       faults.reject(socket, ack_id, err)
     else
-      call_handlers(socket, message.type, ack_id, message)
+      call_handlers(socket, message.type, ack_id, message, registered)
     end
   end)
 end
@@ -309,8 +312,12 @@ local function let_in(socket, err)
   socket._told = true
   spawn(run_each, space.events, "connection", socket)
   for i = 1, #waiting do
-    local message = waiting[i]
-    pass(socket, message[1], message[2], message[3])
+    local mtype, ack_id, message, registered = unpack(waiting[i], 1, 4)
+    if registered == socket.server._registered then
+      pass(socket, mtype, ack_id, message, registered)
+    else
+      _M.again(client, mtype, ack_id, name, message)
+    end
   end
 end
 
@@ -337,7 +344,7 @@ local function join(client, name)
   return socket
 end
 
-local function wait(socket, mtype, ack_id, message)
+local function wait(socket, mtype, ack_id, message, registered)
   local waiting, err = socket._waiting, middleware.too_many(socket.client, message)
   if err then
     _M.tell(socket, err, socket._ns)
@@ -345,27 +352,30 @@ local function wait(socket, mtype, ack_id, message)
     return
   end
   middleware.count(socket.client, message, 1)
-  waiting[#waiting + 1] = { mtype, ack_id, message }
+  waiting[#waiting + 1] = { mtype, ack_id, message, registered }
 end
 
 -- A message to the namespace `name`, which exists: its client joins with the first.
-function _M.receive(client, name, mtype, ack_id, message)
+function _M.receive(client, name, mtype, ack_id, message, registered)
   local socket = client._spaces and client._spaces[name]
   if socket and not socket._waiting then
-    pass(socket, mtype, ack_id, message)
+    pass(socket, mtype, ack_id, message, registered)
     return
   end
   if socket then
-    wait(socket, mtype, ack_id, message)
+    wait(socket, mtype, ack_id, message, registered)
     return
+  end
+  if not client.server._registered.namespaces[name] then -- a reload has taken it away while the message waited
+    return _M.again(client, mtype, ack_id, name, message)
   end
   socket = join(client, name)
   if client.server._registered.namespaces[name].use then
-    wait(socket, mtype, ack_id, message)
+    wait(socket, mtype, ack_id, message, registered)
     enter(socket)
   else
     enter(socket)
-    pass(socket, mtype, ack_id, message)
+    pass(socket, mtype, ack_id, message, registered)
   end
 end
 
@@ -439,10 +449,10 @@ function _M.resumed(client)
 end
 
 -- A new generation serves: who is in a namespace that it has stays, and is told to its connection handlers.
-function _M.reopened(client)
+function _M.reopened(client, before)
   for name, socket in next, client._spaces or EMPTY do
     local space = client.server._registered.namespaces[name]
-    socket._on, socket._events, socket._any = EMPTY, EMPTY, false
+    sockets.leave_listeners(socket, before)
     if not space and socket._waiting and not socket._in then
       refuse(socket, _M.unknown(name))
     elseif not space then

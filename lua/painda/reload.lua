@@ -9,6 +9,7 @@
 
 local runtime = require "painda.core.runtime"
 local explain = require "painda.explain"
+local faults = require "painda.faults"
 local log = require "painda.log"
 local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
@@ -75,7 +76,8 @@ function _M.inherit(fn)
 end
 
 function _M.is_loading()
-  return _M.generation().stage == "loading"
+  local generation = tasks.generation()
+  return generation ~= nil and generation.stage == "loading"
 end
 
 -- Does another generation serve than that of the running code? What it registers has no effect then.
@@ -314,12 +316,14 @@ end
 -- A failure as text. That of a module that was being required has kept where it was raised.
 local function describer(new)
   return function(raised)
-    if type(raised) == "table" and (raised.syntax or raised.plain) then
-      return raised.syntax or tostring(raised)
-    end
     local failure = new.failure
-    local trace = failure and failure.raised == raised and failure.trace or traceback(tostring(raised), 2)
-    return explain.with_source(trace, new.modules)
+    if type(raised) == "table" and (raised.syntax or raised.plain) then
+      new.error = raised.syntax or tostring(raised)
+    else
+      local trace = failure and failure.raised == raised and failure.trace or traceback(tostring(raised), 2)
+      new.error = explain.with_source(trace, new.modules)
+    end
+    return new.error
   end
 end
 
@@ -339,12 +343,19 @@ local function stage(new, load, done)
     go:wait()
     new.thread = coroutine.running()
     tasks.enter(new)
+    -- handlerTimeout ends a task wherever it is, also behind an xpcall
+    faults.expect(new.thread, function(raised, thread)
+      new.thread = nil
+      abandon(new)
+      done:wake(false, new.error or traceback(thread, tostring(raised)))
+    end)
     local describe = describer(new)
     local ok, err = xpcall(load, describe, new)
     if ok then
       ok, err = xpcall(prepare, describe, new)
     end
     tasks.enter(nil)
+    faults.expect(new.thread, nil)
     new.thread = nil
     if ok then
       commit(new)

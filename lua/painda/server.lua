@@ -51,7 +51,7 @@ local EVENTS = {
 -- called: message middleware, or a plugin's onMessage. `hooks` are the plugins' (painda.hooks).
 local function fresh(_, generation)
   return {
-    number = generation.number,
+    generation = generation,
     types = {},
     events = {},
     namespaces = {},
@@ -66,7 +66,7 @@ end
 
 -- Puts a generation's registrations into force: one assignment, then the options and the open clients.
 local function apply(server, registrations)
-  local first = server._registered == nil
+  local before = server._registered
   server._registered = registrations
   namespaces.apply(server)
   if registrations.options then
@@ -79,10 +79,8 @@ local function apply(server, registrations)
     core.listen(server._core, server._listener)
     server._listening = true
   end
-  if not first then
-    for _, client in ipairs(server:getClients()) do
-      life.reopened(client)
-    end
+  if before then
+    life.swapped(server, before)
     life.fire(server, "reload", reload.current.number)
   end
 end

@@ -9,6 +9,7 @@ local Error = require "painda.error"
 local flat = require "painda.flat"
 local hooks = require "painda.hooks"
 local query = require "painda.query"
+local reload = require "painda.reload"
 local room = require "painda.room"
 local target = require "painda.target"
 
@@ -74,6 +75,7 @@ Socket._spaces = false -- its sockets in namespaces, by name
 Socket._waits = 0 -- its messages that wait in middleware, or to be let into a namespace
 Socket._wait_bytes = 0
 Socket._pending = false -- middleware has not let it in yet
+Socket._left = false -- listeners of replaced code, for messages that it began with: registrations → listeners
 
 local metatable = { __name = "painda.Client" }
 
@@ -110,6 +112,45 @@ end
 
 -- --- listeners ---
 
+function _M.forget_listeners(self)
+  self._on, self._events, self._any = EMPTY, EMPTY, false
+end
+
+-- The same at a reload; `before` are the registrations that served until then. Messages that wait in middleware are
+-- handled by the code that they began with.
+function _M.leave_listeners(self, before)
+  if (self.client or self)._waits > 0 then
+    self._left = self._left or {}
+    self._left[before] = { _on = self._on, _events = self._events, _any = self._any }
+  end
+  _M.forget_listeners(self)
+end
+
+-- Nothing of the client waits any more: nobody asks for those.
+function _M.tidy(client)
+  if client._left and client._waits == 0 then
+    client._left = false
+    for _, socket in next, client._spaces or EMPTY do
+      socket._left = false
+    end
+  end
+end
+
+-- What has the listeners of a client, or a socket, for a message that began under those registrations.
+function _M.listeners(self, registered)
+  return self._left and self._left[registered] or self
+end
+
+-- May the running code add and remove listeners? What was replaced has no say any more, and what is being loaded would
+-- change the clients of the code that serves.
+local function may_listen(what)
+  if reload.is_loading() then
+    local text = "%s while the application is loaded: do it in a connection handler, which runs after a reload too"
+    error(text:format(what), 3)
+  end
+  return not reload.is_retired()
+end
+
 local function add(self, name, fn, once)
   local listeners = writable(self, EVENTS[name] and "_events" or "_on")
   local limit = self.server.options.maxListeners
@@ -126,33 +167,41 @@ end
 -- fn(err).
 function Socket:on(name, fn)
   emitter.check("client:on", name, fn)
-  add(self, name, fn)
+  if may_listen "client:on" then
+    add(self, name, fn)
+  end
   return self
 end
 
 -- The same, for the next time only.
 function Socket:once(name, fn)
   emitter.check("client:once", name, fn)
-  add(self, name, fn, true)
+  if may_listen "client:once" then
+    add(self, name, fn, true)
+  end
   return self
 end
 
 -- Stops listening: one function, or every listener of that name.
 function Socket:off(name, fn)
-  emitter.remove(writable(self, EVENTS[name] and "_events" or "_on"), name, fn)
+  if may_listen "client:off" then
+    emitter.remove(writable(self, EVENTS[name] and "_events" or "_on"), name, fn)
+  end
   return self
 end
 
 -- Hears every message: fn(type, payload, ack).
 function Socket:onAny(fn)
   emitter.check("client:onAny", "*", fn)
-  self._any = self._any or {}
-  emitter.add(self._any, "*", fn)
+  if may_listen "client:onAny" then
+    self._any = self._any or {}
+    emitter.add(self._any, "*", fn)
+  end
   return self
 end
 
 function Socket:offAny(fn)
-  if self._any then
+  if self._any and may_listen "client:offAny" then
     emitter.remove(self._any, "*", fn)
     if not next(self._any) then
       self._any = false

@@ -107,7 +107,9 @@ bool pp_call_run(struct pp_vm *vm, lua_State *task, int nargs, const char *what)
         pp_watchdog_leave(task);
     vm->running = outer;
     if (status == 0) {
-        if (note_ended(vm, task))
+        bool reusable = note_ended(vm, task);
+        lua_settop(task, 0);
+        if (reusable)
             pp_call_cancel(vm, task);
         else
             let_go(vm, task);

@@ -39,7 +39,7 @@ def test_rollback_returns_to_the_versions_before(app):
         assert (ask("version"), ask("level")) == (3, "level 3")
         assert painda("rollback", *pid).stdout == "rolled back: generation 4 serves\n"
         assert (ask("version"), ask("level")) == (2, "level 2")
-        server.wait_for("rolled back generation=4 to=2")
+        server.wait_for("rolled back .*generation=4")
         assert painda("rollback", *pid).stdout == "rolled back: generation 5 serves\n"
         assert (ask("version"), ask("level")) == (1, "first")
         assert painda("rollback", *pid).returncode == 1
