@@ -1,12 +1,12 @@
 // The page: keeps the room's state up to date from delta to delta, and draws it, each runner on its way from where it was
 // to where it is.
-import { patch } from "./patch.js";
+import { State } from "./state.js";
 
 const KEPT = 600; // states, for whoever compares windows
 const byId = (id) => document.getElementById(id);
 const canvas = byId("field");
 
-const known = { state: undefined, version: -1, before: undefined, at: 0, asked: false };
+const known = { read: undefined, state: undefined, version: -1, before: undefined, at: 0, asked: false };
 const states = new Map(); // version → state; they share what did not change
 const traffic = { bytes: 0, whole: 0, deltas: 0 };
 let line;
@@ -26,28 +26,36 @@ function take(state, version) {
   states.delete(version - KEPT);
 }
 
-function resync() {
+function resync(reason) {
   if (known.asked) return;
   known.asked = true;
-  send("__pp_room_resync", { room: "arena" });
+  send("__pp_room_resync", { room: "arena", reason });
 }
 
-const heard = {
-  __pp_room_state({ state, version }) {
+/** The three frames of a room's state; there is one room, so its number says nothing new. */
+const framed = {
+  0xff00(bytes) {
+    known.read = new State(bytes.subarray(1 + bytes[0])); // behind the name
+  },
+  0xff01(bytes) {
     known.asked = false;
+    known.read.load(bytes);
     states.clear();
-    take(state, version);
+    take(known.read.plain(), known.read.version);
   },
-  __pp_room_delta({ delta, version, from = version - 1 }) {
-    if (known.asked || (from !== known.version && version <= known.version)) return;
-    if (from !== known.version) return resync();
+  0xff02(bytes) {
+    if (known.asked) return;
     try {
-      take(patch(known.state, delta), version);
-      traffic.deltas++;
+      if (!known.read.apply(bytes)) return resync("gap");
     } catch {
-      resync();
+      return resync("delta");
     }
+    take(known.read.plain(), known.read.version);
+    traffic.deltas++;
   },
+};
+
+const heard = {
   __pp_ack({ args, error }) {
     if (error) byId("state").textContent = error.message;
     else self = args[0].id;
@@ -119,17 +127,37 @@ setInterval(() => {
 
 // --- the line, which comes back
 
+const bodyOf = async (frame) => {
+  const compressed = new DataView(frame).getUint16(6) & 4;
+  if (!compressed) return new Uint8Array(frame, 16);
+  const stream = new Blob([frame.slice(16)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+};
+
+async function hear(data) {
+  if (typeof data === "string") {
+    const { type, payload } = JSON.parse(data);
+    return heard[type]?.(payload);
+  }
+  const body = await bodyOf(data);
+  let at = 0;
+  while (body[at] & 128) at++; // the room's number
+  framed[new DataView(data).getUint16(12)]?.(body.subarray(at + 1));
+}
+
 function connect() {
-  line = new WebSocket(location.href.replace(/^http/, "ws"));
+  const url = new URL("?pp_caps=state", location.href.replace(/^http/, "ws"));
+  let turn = Promise.resolve(); // one after the other, though unpacking one takes its time
+  line = new WebSocket(url);
+  line.binaryType = "arraybuffer";
   line.onopen = () => {
     delay = 500;
     byId("state").textContent = "Move the pointer: you run after it.";
     send("hello", null, 1);
   };
   line.onmessage = ({ data }) => {
-    traffic.bytes += data.length;
-    const { type, payload } = JSON.parse(data);
-    heard[type]?.(payload);
+    traffic.bytes += data.byteLength ?? data.length;
+    turn = turn.then(() => hear(data));
   };
   line.onclose = () => {
     Object.assign(known, { state: undefined, before: undefined, version: -1, asked: false });
