@@ -2,7 +2,7 @@
  * hook that raises in it, again and again until it has ended, so that a pcall around the loop does not keep it alive.
  *
  * Hooks work in interpreted code. A loop that LuaJIT has compiled does not see them, nor does a C function: those end
- * only with the process. */
+ * only with the process, which a supervisor sees to (supervisor/supervisor.h). */
 #ifndef PP_SCRIPT_WATCHDOG_H
 #define PP_SCRIPT_WATCHDOG_H
 

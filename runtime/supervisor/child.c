@@ -14,12 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* In the new process. Its signals stay blocked until it listens for them. */
-_Noreturn static void become_worker(char **argv, pid_t parent, int post, int pulse)
+_Noreturn static void become_worker(char **argv, int post, int pulse)
 {
     char descriptors[32];
     sigset_t blocked;
@@ -28,9 +27,6 @@ _Noreturn static void become_worker(char **argv, pid_t parent, int post, int pul
     sigaddset(&blocked, SIGINT);
     sigaddset(&blocked, SIGHUP);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) /* it has died already */
-        _exit(1);
     fcntl(post, F_SETFD, 0);
     fcntl(pulse, F_SETFD, 0);
     snprintf(descriptors, sizeof descriptors, "%d %d", post, pulse);
@@ -64,10 +60,9 @@ bool pp_child_start(struct pp_child *child, char **argv, const struct pp_sockets
         return failed_to("socketpair");
     int pulse = pp_pulse_create(&child->pulse);
     hand_down(ends[0], sockets);
-    pid_t parent = getpid();
     child->pid = pulse < 0 ? -1 : fork();
     if (child->pid == 0)
-        become_worker(argv, parent, ends[1], pulse);
+        become_worker(argv, ends[1], pulse);
     bool started = child->pid > 0 || failed_to(pulse < 0 ? "memfd_create" : "fork");
     child->post = ends[0];
     close(ends[1]);

@@ -9,10 +9,12 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,12 +22,14 @@ static int post = -1;
 static void (*on_signal)(int signum);
 static struct pp_sockets inherited;
 
-static void inherit_sockets(void)
+/* False where the supervisor is gone. */
+static bool inherit_sockets(void)
 {
     char text[PP_POST_MOST];
-    int fd;
-    while (pp_post_receive(post, text, &fd) > 0 && strcmp(text, "begin") != 0)
+    int fd, got;
+    while ((got = pp_post_receive(post, text, &fd)) > 0 && strcmp(text, "begin") != 0)
         pp_sockets_keep(&inherited, pp_post_after(text, "socket"), fd);
+    return got >= 0;
 }
 
 bool pp_worker_begin(void)
@@ -41,7 +45,9 @@ bool pp_worker_begin(void)
     fcntl(post, F_SETFD, FD_CLOEXEC);
     pp_pulse_attach(pulse);
     close(pulse);
-    inherit_sockets();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!inherit_sockets()) /* it has died before it could take us with it */
+        _exit(1);
     return true;
 }
 
