@@ -20,7 +20,7 @@ def test_a_message_goes_out_as_a_frame_and_one_comes_in(peer):
         client:on("message", function(msg) say(msg.type, msg.payload) end)
     """) as app:
         line = peer.accept()
-        assert line.path == "/chat?room=1&pp_caps=batch"
+        assert line.path == "/chat?room=1&pp_caps=batch,state"
         sent = line.receive()
         assert sent.envelope == {"type": "greet", "payload": "Hello"}
         assert (sent.type_id, sent.schema_version, sent.mode) == (0, 0, 2)
@@ -276,7 +276,7 @@ def test_a_session_is_resumed_with_the_offset(peer):
         line.send(frame("__pp_room_delta", {"room": "r", "delta": {}, "version": 1}))  # not counted
         line.cut()
         line = peer.accept()
-        assert line.path == "/?pp_caps=batch&pp_sid=s%261&pp_offset=3&pp_rtoken=r%2F1"
+        assert line.path == "/?pp_caps=batch,state&pp_sid=s%261&pp_offset=3&pp_rtoken=r%2F1"
         line.send(frame("__pp_session", {"sid": "s&1", "offset": 3, "rtoken": "r/2", "epoch": "e"}))
         line.send(frame("__pp_recovery", {"sid": "s&1", "offset": 4, "recovered": True, "missedCount": 1}))
         app.heard("recovery", {"sid": "s&1", "offset": 4, "recovered": True, "missedCount": 1})

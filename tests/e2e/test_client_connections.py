@@ -259,7 +259,7 @@ def test_unix_sockets(tmp_path):
             client:on("n", function(n) client:emit("n", n + 1) end)
         """):
             line = peer.accept()
-            assert line.path == "/chat?x=1&pp_caps=batch"
+            assert line.path == "/chat?x=1&pp_caps=batch,state"
             line.send(frame("n", 1))
             assert line.receive().payload == 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from lab import Asker, Lab, client_id
 from painda import (
-    CLOSE, PING, PONG, Closed, RawSocket, Server, WebSocket, envelope, eventually, frame, handshake_request, header, parse_frame,
+    BINARY_MESSAGE, CLOSE, PING, PONG, Closed, RawSocket, Server, WebSocket, envelope, eventually, frame, handshake_request, header, parse_frame,
     parse_frames, raw_frame, ws_frame,
 )  # fmt: skip
 
@@ -461,8 +461,8 @@ def test_a_drain_under_load_loses_nothing_that_was_answered():
 
 def test_all_that_was_sent_is_written_before_the_end():
     with Lab('compression = "none", maxBackpressure = 16 * 1024 * 1024') as server, WebSocket(server) as ws:
-        ws.send(frame("big", 8_000_000))  # more than the system takes at once
-        ws.send(frame("echo", "and this"))
+        big = frame("big", 8_000_000)  # more than the system takes at once
+        ws.send_bytes(ws_frame(BINARY_MESSAGE, big) + ws_frame(BINARY_MESSAGE, frame("echo", "and this")))
         ws.read_exactly(1)
         server.send_signal(signal.SIGTERM)
         server.wait_for("shutting down")

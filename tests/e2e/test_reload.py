@@ -307,6 +307,7 @@ def test_a_signal_storm(app):
 def test_a_reload_in_the_middle_of_the_end(app):
     with Server(app.path) as server, WebSocket(server) as ws:
         ws.send(frame("sleep", 500, ack_id=1))
+        Asker(ws)("version")  # the handler before it sleeps
         server.send_signal(signal.SIGTERM)
         assert ws.receive_frame("__pp_shutdown")
         app.write(2)

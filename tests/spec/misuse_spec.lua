@@ -10,9 +10,10 @@ local THREAD = coroutine.create(function() end)
 
 -- What nobody should hand to anything, and what may be right here and there.
 local VALUES = {
-  0 / 0, -1, 1e300, 1.5, true, false, "", "a", "\0", "\255", ("x"):rep(300), {}, { 1 }, { a = { b = print } }, { type = 1 },
-  { nonsense = true }, print, function() end, painda.null, painda.array {}, THREAD, io.stdout, setmetatable({}, { __metatable = 1 }),
-} -- stylua: ignore
+  0 / 0, -1, 1e300, 1.5, true, false, "", "a", "\0", "\255", ("x"):rep(300), {}, { 1 }, { a = { b = print } },
+  { type = 1 }, { nonsense = true }, print, function() end, painda.null, painda.array {}, THREAD, io.stdout,
+  setmetatable({}, { __metatable = 1 }),
+}
 
 -- A wrong text: raised by Lua itself, or at a line of the runtime.
 local function is_wrong(raised)
@@ -20,7 +21,8 @@ local function is_wrong(raised)
   if text:find("attempt to ", 1, true) or text:find("bad argument", 1, true) then
     return true
   end
-  return type(raised) == "string" and text:sub(1, #HERE + 1) ~= HERE .. ":" or text:find("painda/[%w_/]+%.lua:%d+:") ~= nil
+  local elsewhere = type(raised) == "string" and text:sub(1, #HERE + 1) ~= HERE .. ":"
+  return elsewhere or text:find "painda/[%w_/]+%.lua:%d+:" ~= nil
 end
 
 local function show(value)
@@ -98,7 +100,9 @@ end
 
 -- --- what is misused ---
 
-local ENDS = { close = true, gracefulShutdown = true, dispose = true, request = true, fetch = true, disconnectSockets = true }
+local ENDS = {
+  close = true, gracefulShutdown = true, dispose = true, request = true, fetch = true, disconnectSockets = true,
+}
 
 local function misuse_methods(what, object, methods, left_out)
   for _, name in ipairs(functions_of(methods)) do
@@ -183,9 +187,9 @@ describe("misuse", function()
 
   it("of what painda has itself is blamed on its line", function()
     local names = {
-      "PPServer", "PPClient", "HttpServer", "after", "every", "spawn", "state", "schema", "map", "list", "text", "quantized",
-      "on_unload",
-    } -- stylua: ignore
+      "PPServer", "PPClient", "HttpServer", "after", "every", "spawn", "state", "schema", "map", "list", "text",
+      "quantized", "on_unload",
+    }
     for _, name in ipairs(names) do
       local fn = painda[name]
       misuse("painda." .. name, function(...)
