@@ -57,7 +57,7 @@ end
 -- The questions that are open were asked by a generation that was replaced: their callbacks belong to it.
 function Pending:retire(generation)
   if self.count > 0 then
-    self.retired, self.asker = self.last, generation
+    self.retired, self.asker = self.last, { id = generation.id } -- which does not hold it
   end
 end
 

@@ -27,6 +27,7 @@ local _M = {
 }
 
 local numbers = 0 -- of the last that served
+local told_of = 0 -- generations with waiting tasks, when the log was last told
 local staged -- the generation that is being loaded
 
 local function new_generation(number)
@@ -297,7 +298,10 @@ local function commit(new)
   retire(old)
   begin(new)
   local count, oldest = tasks.waiting()
-  if count >= TOO_MANY then
+  if count < TOO_MANY then
+    told_of = 0
+  elseif count >= 2 * told_of then
+    told_of = count
     local text = "tasks of %d old generations wait still, the oldest of generation %d: what repeats belongs in "
       .. "painda.every, which ends with its code"
     log.warn(text:format(count, oldest))
