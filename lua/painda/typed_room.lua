@@ -24,6 +24,7 @@ local room_state = require "painda.typed_room.state"
 local target = require "painda.target"
 local behind = require "painda.typed_room.behind"
 local ticks = require "painda.typed_room.ticks"
+local views = require "painda.typed_room.views"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
 local xpcall, sort = xpcall, table.sort
@@ -90,6 +91,7 @@ local function forget(self, client, reason)
 end
 
 local function take_out(self, client, reason)
+  views.forget(self, self._members[client])
   core.leave(client._ref, self._key)
   core.leave(client._ref, self._behind)
   forget(self, client, reason)
@@ -149,6 +151,18 @@ local function kick_oldest(self)
   take_out(self, oldest, "kicked")
 end
 
+-- Tells a member that is here for the first time, or again, what it has to know. `whole`: the state too.
+local function greet(self, client, member, whole)
+  if member.viewer then
+    local tell = whole and views.send_whole or views.assume
+    return tell(self, client, member)
+  end
+  ticks.greet(self, { client._ref })
+  if whole then
+    ticks.send_whole(self, { client._ref })
+  end
+end
+
 -- Gives the client a seat: nil, or why it can't have one.
 local function seat(self, client)
   local most = self.server.options.maxRoomsPerClient
@@ -173,15 +187,14 @@ local function seat(self, client)
   local member = { at = self._joins + 1, here = false, not_before = 0 }
   self._joins, self._seats = member.at, self._seats + 1
   self._members[client] = member
+  views.begin(self, client, member, ticks.report)
   if client._pending then -- it is sent nothing until middleware lets it in
     behind.want_whole(self, client, member)
   else
     set_here(member, self, true)
-    ticks.greet(self, { client._ref })
-    if self._options.syncOnJoin then
-      ticks.send_whole(self, { client._ref })
-    end
+    greet(self, client, member, self._options.syncOnJoin)
   end
+  member.told = true
   room.tell(client, "roomJoin", self.id)
   fire(self, "join", client)
   arm(self)
@@ -298,10 +311,28 @@ function Room:broadcast(message, except)
   return (members:send(message))
 end
 
+-- Which part of the state a client sees from now on: a function(id, entity, map) that says whether, of maps that the
+-- room's option `entities` names; a table (docs/api/typed-rooms.md, "Views"); or nil: all of it. Before it joins, it is
+-- for when it does.
+function Room:setView(client, view)
+  client = client_of(self, "setView", client)
+  if self.disposed then
+    return nil, "disposed"
+  end
+  views.set(self, client, view, ticks.report, 2)
+  touch(self)
+  return self
+end
+
+-- The view that a client was given, as it was given; nil where it has none.
+function Room:getView(client)
+  return views.get(self, client_of(self, "getView", client))
+end
+
 -- What the room did, in numbers.
 function Room:getStats()
   check_self(self, "getStats")
-  local out = { members = self._seats, version = self._version }
+  local out = { members = self._seats, version = self._version, viewers = self._views and self._views.count or 0 }
   for name, count in next, self._stats do
     out[name] = count
   end
@@ -352,10 +383,7 @@ function _M.arrived(self, client)
   if member then
     behind.is_even(self, client, member)
     set_here(member, self, true)
-    ticks.greet(self, { client._ref })
-    if self._options.syncOnJoin or client.recovered then
-      ticks.send_whole(self, { client._ref })
-    end
+    greet(self, client, member, self._options.syncOnJoin or client.recovered)
   end
 end
 
@@ -371,6 +399,7 @@ end
 -- The client is gone, and with it its places in the hub.
 function _M.gone(self, client, reason)
   if self._members[client] then
+    views.forget(self, self._members[client])
     forget(self, client, reason)
   end
 end
@@ -396,6 +425,7 @@ function _M.apply(self, checked, events)
   if before.tickRate ~= self._options.tickRate then
     ticks.restart(self)
   end
+  views.apply(self, before, ticks.report)
 end
 
 -- Another state takes the place of the room's: a table, a declared state or a schema. Its members are told all of it.
@@ -404,6 +434,7 @@ function _M.replace(self, initial, level)
   room_state.begin(self, initial, level + 1)
   ticks.forget_messages(self)
   behind.forget(self)
+  views.restart(self, ticks.report)
   local refs = {}
   for client, member in next, self._members do
     if member.here then
@@ -453,8 +484,19 @@ function _M.new(server, id, initial, checked, level)
     _snapshot = false, -- the same as a frame
     _greeting = false, -- the frame with what the state is made of
     _dirty = false, -- it may have changed since it was last told
+    _views = nil, -- typed_room/views.lua
     _kept = {}, -- what members that are behind saw last, by version
-    _stats = { deltas = 0, fellBehind = 0, catchUps = 0, catchUpDeltas = 0, resyncs = 0, errors = 0 },
+    _stats = {
+      deltas = 0,
+      fellBehind = 0,
+      catchUps = 0,
+      catchUpDeltas = 0,
+      resyncs = 0,
+      errors = 0,
+      viewDeltas = 0,
+      viewEncodes = 0,
+      viewBytes = 0,
+    },
     _lagging = false, -- some of those that are behind are here
     _served = false,
     _armed = false,

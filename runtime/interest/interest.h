@@ -8,7 +8,7 @@
  * into a sight is a member that was added, what leaves it one that was deleted (delta/delta.h).
  *
  *     pp_interest_look(interest, before, now);         at every change of the state
- *     pp_interest_find(interest, place, x, y, radius, &seen.sets[map]);    or pp_interest_all, or number by number
+ *     pp_interest_find(interest, place, x, y, radius, &seen.sets[map]);    or number by number
  *     if (pp_interest_write(interest, &known, &seen, &out)) … send out, and `seen` is what is known …
  *
  * Where such a map is none (it is not there, or a list), nobody sees it. */
@@ -58,8 +58,8 @@ const char *pp_interest_fault(const struct pp_interest *interest, int map);
 /* The number of an entity that is there; -1 where there is none of that name. */
 int64_t pp_interest_entity(const struct pp_interest *interest, int map, const char *name, size_t len);
 
-/* Adds all that are there. */
-void pp_interest_all(const struct pp_interest *interest, int map, struct pp_set *set);
+/* All that are there; good until the next look. */
+const struct pp_set *pp_interest_there(const struct pp_interest *interest, int map);
 
 /* Adds those that are within `radius` of x, y. One whose coordinates are no numbers is nowhere. `usual` is a radius
  * that many ask for. */

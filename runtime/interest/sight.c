@@ -7,12 +7,9 @@ int64_t pp_interest_entity(const struct pp_interest *interest, int map, const ch
     return found != 0 && interest->maps[map].entities[found - 1].now != NULL ? (int64_t)found - 1 : -1;
 }
 
-void pp_interest_all(const struct pp_interest *interest, int map, struct pp_set *set)
+const struct pp_set *pp_interest_there(const struct pp_interest *interest, int map)
 {
-    const struct pp_set *now = &interest->maps[map].now;
-    pp_set_reserve(set, now->count);
-    for (uint32_t i = 0; i < now->count; i++)
-        set->words[i] |= now->words[i];
+    return &interest->maps[map].now;
 }
 
 void pp_interest_complete(const struct pp_interest *interest, struct pp_sight *known)

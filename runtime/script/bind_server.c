@@ -14,6 +14,7 @@
 #include "script/lua_schema.h"
 #include "script/lua_server.h"
 #include "script/lua_told.h"
+#include "script/lua_views.h"
 #include "session/origin.h"
 #include "wire/compress.h"
 #include "wire/frame.h"
@@ -438,5 +439,6 @@ int pp_bind_server(lua_State *L)
     pp_bind_typed_room(L);
     pp_bind_told(L);
     pp_bind_kept(L);
+    pp_bind_views(L);
     return 1;
 }

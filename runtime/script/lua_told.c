@@ -4,6 +4,7 @@
  *         path. The state is then what the members know. `most` are the bytes that it may be long as JSON.
  *     told:look(state, most) → true where it is another than what they know; else as above. Nothing is taken yet
  *     told:commit(): what was looked at last is what they know
+ *     told:read(json): that is what they know
  *     told:json() → all that they know
  *     told:clear(): lets go of the memory; what they know is nil */
 #include "script/lua_told.h"
@@ -137,13 +138,32 @@ static int look(lua_State *L)
     lua_settop(L, 3);
     if (!look_at(L, told))
         return 2;
-    lua_pushboolean(L, !pp_value_equal(pp_snapshot_root(told), &told->next));
+    bool changed = !pp_value_equal(pp_snapshot_root(told), &told->next);
+    if (!changed && told->afresh)
+        pp_snapshot_commit(told);
+    lua_pushboolean(L, changed);
     return 1;
 }
 
 static int commit(lua_State *L)
 {
     pp_snapshot_commit(pp_lua_told_check(L, 1));
+    return 0;
+}
+
+static int read_json(lua_State *L)
+{
+    struct pp_snapshot *told = pp_lua_told_check(L, 1);
+    struct pp_tree *fresh = &told->trees[!told->last];
+    size_t len;
+    char error[PP_LUA_JSON_ERROR];
+    const char *given = luaL_checklstring(L, 2, &len);
+    fresh->max_bytes = SIZE_MAX;
+    if (!pp_tree_parse(fresh, given, len, error, sizeof error))
+        return luaL_error(L, "%s", error);
+    told->next = fresh->root;
+    told->afresh = true;
+    pp_snapshot_commit(told);
     return 0;
 }
 
@@ -174,8 +194,8 @@ static int new_told(lua_State *L)
 
 void pp_bind_told(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"take", take},   {"look", look},  {"commit", commit}, {"json", json},
-                                       {"clear", clear}, {"__gc", clear}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"take", take},      {"look", look},   {"commit", commit}, {"json", json},
+                                       {"read", read_json}, {"clear", clear}, {"__gc", clear},    {NULL, NULL}};
     static const luaL_Reg functions[] = {{"told", new_told}, {NULL, NULL}};
     luaL_newmetatable(L, TOLD);
     luaL_register(L, NULL, methods);

@@ -32,6 +32,17 @@ function _M.member(room, options)
   return who
 end
 
+-- A member with that view (nil: none), given before it joins.
+function _M.viewer(room, view, options)
+  local who = _M.connect(options)
+  if view then
+    room:setView(who.socket, view)
+  end
+  assert(room:join(who.socket))
+  _M.env.clock:advance(0)
+  return who
+end
+
 -- The payload that came last.
 function _M.last(list)
   return list[#list] and list[#list][1]

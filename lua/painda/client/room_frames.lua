@@ -69,6 +69,10 @@ local function on_state(client, known, bytes, at)
     return rooms.resync(client, known.id, known, "delta")
   end
   known.asked, known.version = false, known.schema:version(known.state)
+  local link = client._link
+  if link.rooms[known.id] ~= known then -- it came as JSON meanwhile
+    forget(link, rooms.remember(link, known.id, known))
+  end
   calls.fire(client, "roomState", { room = known.id, state = known.state, full = true, version = known.version })
 end
 

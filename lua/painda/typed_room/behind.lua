@@ -5,6 +5,7 @@
 --   room._kept       the states of such versions: at most `maxKeptStates`; who is behind by more has the whole
 
 local core = require "painda.core.server"
+local views = require "painda.typed_room.views"
 
 local next, ipairs, type = next, ipairs, type
 
@@ -18,12 +19,17 @@ end
 function _M.want_whole(self, client, member)
   member.since = false
   core.join(client._ref, self._behind)
+  if member.viewer then
+    views.wait(self, member)
+  end
 end
 
 -- It knows what the others do.
 function _M.is_even(self, client, member)
   member.since = nil
-  core.leave(client._ref, self._behind)
+  if not member.viewer then
+    core.leave(client._ref, self._behind)
+  end
 end
 
 -- --- the states that they saw last ---
@@ -44,12 +50,12 @@ local function make_place(self)
   end
 end
 
--- Keeps what was told before the last change, if it can be: whether it is kept.
-local function keep(self, version)
+-- Keeps what was told as `version`, which `make` makes, if that can be: whether it is kept.
+local function keep(self, version, make)
   if self._kept[version] then
     return true
   end
-  local state = self._options.maxKeptStates > 0 and self._told:keep()
+  local state = self._options.maxKeptStates > 0 and make()
   if not state then
     return false
   end
@@ -74,24 +80,45 @@ end
 
 -- --- falling behind, and catching up ---
 
+local function count_fallen(self, count)
+  self.server._room_fallen = self.server._room_fallen + count
+  self._stats.fellBehind = self._stats.fellBehind + count
+  self._lagging = true
+end
+
 -- Some fell behind when the last change was published: they were told `version` last.
 function _M.fell(self, count, version)
-  local server, stats = self.server, self._stats
-  server._room_fallen = server._room_fallen + count
-  stats.fellBehind = stats.fellBehind + count
-  self._lagging = true
-  local kept = keep(self, version)
+  count_fallen(self, count)
+  local kept = keep(self, version, function()
+    return self._told:keep()
+  end)
   for _, client in ipairs(members_behind(self)) do
     local member = type(client) == "table" and self._members[client]
-    if member and member.since == nil then
+    if member and member.since == nil and not member.viewer then
       member.since = kept and version or false
+    end
+  end
+end
+
+-- The same of viewers: these clients.
+function _M.viewers_fell(self, clients, version, changed)
+  count_fallen(self, #clients)
+  local kept = keep(self, version, function()
+    return views.keep(self, changed)
+  end)
+  for _, client in ipairs(clients) do
+    local member = self._members[client]
+    if kept then
+      member.since = version
+    else
+      _M.want_whole(self, client, member)
     end
   end
 end
 
 -- What tells members that know `version` all since then, as JSON; false where the whole is better.
 local function message_since(self, version)
-  local kept = version and self._kept[version]
+  local kept = version and self._told.since and self._kept[version]
   local delta = kept and self._told:since(kept, self._options.diffAlgorithm)
   if not delta then
     return false
@@ -99,57 +126,93 @@ local function message_since(self, version)
   return ('{"room":%s,"delta":%s,"from":%d,"version":%d}'):format(self._name, delta, version, self._version)
 end
 
-local function send_since(self, refs, message)
-  local count, server = #refs, self.server
-  core.publish(server._core, "__pp_room_delta", message, refs)
-  server._room_catch_up_deltas = server._room_catch_up_deltas + count
+local function count_deltas(self, count)
+  self.server._room_catch_up_deltas = self.server._room_catch_up_deltas + count
   self._stats.catchUpDeltas = self._stats.catchUpDeltas + count
 end
 
-local function send_whole(self, refs, send)
-  local count, server = #refs, self.server
-  server._room_catch_ups = server._room_catch_ups + count
+local function count_states(self, count)
+  self.server._room_catch_ups = self.server._room_catch_ups + count
   self._stats.catchUps = self._stats.catchUps + count
-  send(self, refs)
 end
 
--- Tells who can take it now, and does not wait for its interval: nobody is told the whole more often.
-function _M.catch_up(self, time, send)
+-- Tells a viewer: true; or false where it has to wait for its interval.
+local function tell_viewer(self, client, member, time)
+  local kept = member.since and self._kept[member.since]
+  if kept and views.send_since(self, client, member, kept) then
+    count_deltas(self, 1)
+  elseif time >= member.not_before then
+    views.send_whole(self, client, member)
+    count_states(self, 1)
+    member.not_before = time + self._options.resyncInterval
+  else
+    return false
+  end
+  member.since = nil
+  return true
+end
+
+-- Those that know the same: { message, clients }. The message is false for the whole, which nobody is told more often
+-- than once in its interval; nil where the member has to wait for that.
+local function group_of(self, groups, member, time)
+  local since = member.since or false
+  local group = groups[since]
+  if not group then
+    group = { message = message_since(self, since), clients = {} }
+    groups[since] = group
+  end
+  return (group.message or time >= member.not_before) and group or nil
+end
+
+local function tell_group(self, group, time, send_whole)
+  local refs = {}
+  for i, client in ipairs(group.clients) do
+    local member = self._members[client]
+    refs[i] = client._ref
+    member.not_before = group.message and member.not_before or time + self._options.resyncInterval
+    _M.is_even(self, client, member)
+  end
+  if not refs[1] then
+    return
+  elseif group.message then
+    core.publish(self.server._core, "__pp_room_delta", group.message, refs)
+    count_deltas(self, #refs)
+  else
+    send_whole(self, refs)
+    count_states(self, #refs)
+  end
+end
+
+-- Is the member to be told, and there? One that is away, or not let in, is told when it is there.
+local function is_waiting(member)
+  return member and member.here and (not member.viewer or member.since ~= nil)
+end
+
+-- Tells who can take it now.
+function _M.catch_up(self, time, send_whole)
   local above = self._options.slowAbove or self.server.options.volatileAbove
-  local groups, messages, needed, waiting = {}, {}, {}, false
+  local groups, needed, waiting = {}, {}, false
   for _, client in ipairs(members_behind(self)) do
     local member = type(client) == "table" and self._members[client]
-    if member and member.here then -- one that is away, or not let in, is told when it is there
-      local since, message = member.since or false, nil
-      if core.queued(client._ref) <= above / 4 then
-        message = messages[since]
-        if message == nil then
-          message = message_since(self, since)
-          messages[since] = message
-        end
-      end
-      if message or message == false and time >= member.not_before then
-        groups[since] = groups[since] or {}
-        groups[since][#groups[since] + 1] = client
+    if is_waiting(member) then
+      local done, group = false, nil
+      if core.queued(client._ref) > above / 4 then
+        done = false
+      elseif member.viewer then
+        done = tell_viewer(self, client, member, time)
       else
-        waiting, needed[since] = true, true
+        group = group_of(self, groups, member, time)
+      end
+      if group then
+        group.clients[#group.clients + 1] = client
+      elseif not done then
+        waiting, needed[member.since] = true, true
       end
     end
   end
   self._lagging = waiting
-  for since, clients in next, groups do
-    local refs = {}
-    for i, client in ipairs(clients) do
-      local member = self._members[client]
-      refs[i] = client._ref
-      member.not_before = messages[since] and member.not_before or time + self._options.resyncInterval
-      _M.is_even(self, client, member)
-    end
-    if messages[since] then
-      send_since(self, refs, messages[since])
-    else
-      send_whole(self, refs, send)
-    end
+  for _, group in next, groups do
+    tell_group(self, group, time, send_whole)
   end
   tidy(self, needed)
 end

@@ -1,6 +1,7 @@
 -- The options of server:room: what there is, and what is wrong with those given.
 
 local options = require "painda.options"
+local view_options = require "painda.typed_room.view_options"
 
 local type, error = type, error
 
@@ -16,6 +17,8 @@ local OPTIONS = {
   maxStateSize = { type = "integer", min = 2, max = 1024 * MIB }, -- bytes of JSON; half of maxBackpressure
   slowAbove = { type = "integer", min = 0, max = 1024 * MIB }, -- bytes; the server's volatileAbove
   maxKeptStates = { type = "integer", min = 0, max = 1024, default = 8 }, -- for members that are behind
+  entities = { type = { "string", "table" } }, -- maps that views choose from
+  view = { type = { "table", "function" } }, -- what who joins sees
   resyncInterval = { type = "integer", min = 0, max = 86400000, default = 1000 }, -- ms
 }
 local ALGORITHMS = { "deep", "shallow" }
@@ -36,6 +39,7 @@ function _M.check(given, level)
   level = level + 1
   local checked = options.check("server:room", OPTIONS, given or {}, level)
   check_algorithm(checked.diffAlgorithm, level)
+  view_options.check_options(checked, level)
   return checked
 end
 

@@ -11,6 +11,7 @@ local Error = require "painda.error"
 local faults = require "painda.faults"
 local hooks = require "painda.hooks"
 local behind = require "painda.typed_room.behind"
+local views = require "painda.typed_room.views"
 
 local floor, max, char, type, xpcall, ipairs = math.floor, math.max, string.char, type, xpcall, ipairs
 local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
@@ -194,15 +195,18 @@ function _M.refresh(self)
   end
 end
 
+-- Bytes waiting for a member from which on it is behind.
+local function slow_above(self)
+  return self._options.slowAbove or self.server.options.volatileAbove
+end
+
 -- Sends the delta, in its two forms, to the members that are not behind.
 local function publish(self, json, frame, before)
-  local server, above = self.server, self._options.slowAbove or self.server.options.volatileAbove
+  local server, above = self.server, slow_above(self)
   local text = json and ('{"room":%s,"delta":%s,"version":%d}'):format(self._name, json, self._version)
   frame = frame and self._number_bytes .. frame
   local _, fell_behind =
     publish_room(server._core, self._key, self._behind, above, "__pp_room_delta", text, DELTA_FRAME, frame)
-  server._room_deltas = server._room_deltas + 1
-  self._stats.deltas = self._stats.deltas + 1
   if fell_behind > 0 then
     behind.fell(self, fell_behind, before)
   end
@@ -212,14 +216,29 @@ local function synchronise(self)
   if not self._dirty or self._seats == 0 then
     return
   end
-  local wants_json, wants_frames = true, false
-  if self._told.frames then
+  local wants_json, wants_frames, before = true, false, self._version
+  if self._told.frames or self._views then
     wants_json, wants_frames = room_forms(self.server._core, self._key, self._behind)
   end
-  local before = self._version
+  if not self._told.frames then
+    wants_json, wants_frames = wants_json or wants_frames, false
+  end
   local changed, json, frame = advance(self, wants_json, wants_frames)
   if changed then
+    self.server._room_deltas = self.server._room_deltas + 1
+    self._stats.deltas = self._stats.deltas + 1
+  end
+  if json or frame then
     publish(self, json, frame, before)
+  end
+  if self._views and not self._complaint then
+    local fallen, framed = views.tick(self, changed, slow_above(self), report)
+    if framed then
+      _M.greet(self, framed)
+    end
+    if fallen[1] then
+      behind.viewers_fell(self, fallen, before, changed)
+    end
   end
 end
 

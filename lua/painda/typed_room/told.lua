@@ -13,6 +13,7 @@
 --   told:keep()       what they knew before the change that was taken last, with kept:clear(); nil where that can't be
 --   told:since(kept, algorithm) → the delta from that to what they know, as JSON; nil where all of it is shorter
 --   told:watch(fn)    calls fn when the state was written to, where that can be noticed
+--   told:tree()       all that they know, as core.told() has it
 --   told:clear()      lets go of the memory
 
 local core = require "painda.core.server"
@@ -55,9 +56,20 @@ function Told:begin(state, most)
   return not wrong or nil, wrong
 end
 
-function Told:take(state, most, algorithm)
+-- True where the state is another one, which the members know then.
+local function advance(tree, state, most)
+  local changed, wrong = tree:look(state, most)
+  if changed then
+    tree:commit()
+  end
+  return changed, wrong
+end
+
+function Told:take(state, most, algorithm, wants_json)
   local delta, wrong
-  if type(algorithm) == "function" then
+  if not wants_json then
+    delta, wrong = advance(self._tree, state, most)
+  elseif type(algorithm) == "function" then
     delta, wrong = ask(self._tree, state, most, algorithm)
   else
     delta, wrong = self._tree:take(state, most, algorithm == "shallow")
@@ -66,7 +78,7 @@ function Told:take(state, most, algorithm)
     return delta, wrong
   end
   self._version = self._version + 1
-  return true, delta
+  return true, wants_json and delta or nil
 end
 
 function Told:version()
@@ -92,6 +104,10 @@ function Told:since(kept, algorithm)
 end
 
 function Told:watch() end
+
+function Told:tree()
+  return self._tree
+end
 
 function Told:clear()
   self._tree:clear()

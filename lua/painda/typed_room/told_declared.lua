@@ -1,6 +1,7 @@
 -- What the members of a typed room know of a declared state: it is in the state itself, beside what there is now, so a
 -- tick compares memory. The functions are those of told.lua; `most` bounds nothing here, since the schema does.
 
+local core = require "painda.core.server"
 local declared = require "painda.declared"
 
 local setmetatable = setmetatable
@@ -37,6 +38,17 @@ function Told:snapshot()
   return self.schema:snapshot(self._state)
 end
 
+-- For views: read from what JSON says, once for each version.
+function Told:tree()
+  local tree, version = self._tree or core.told(), self:version()
+  self._tree = tree
+  if self._read ~= version then
+    tree:read(self:json())
+    self._read = version
+  end
+  return tree
+end
+
 -- What it was is not kept, and a snapshot is small.
 function Told:keep() end
 
@@ -49,6 +61,9 @@ function Told:clear()
     self._watch:stop()
   end
   declared.set_label(self._state, nil)
+  if self._tree then
+    self._tree:clear()
+  end
 end
 
 return _M

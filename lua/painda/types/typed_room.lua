@@ -12,7 +12,23 @@
 ---@field maxStateSize? integer bytes of the state as JSON, default half of the server's maxBackpressure
 ---@field slowAbove? integer bytes waiting for a member from which on it is sent no deltas, default the server's volatileAbove
 ---@field maxKeptStates? integer states that members behind saw last, kept so that they are sent a delta from there, default 8
+---@field entities? string | string[] maps of the state that views choose from
+---@field view? painda.TypedRoom.View | fun(client: painda.Client, room: painda.TypedRoom): painda.TypedRoom.View? what who joins sees
 ---@field resyncInterval? integer ms between two whole states that a member asks for or is sent for being behind, default 1000
+
+---What of some maps a member sees: what a function says, or what is near.
+---@alias painda.TypedRoom.View painda.TypedRoom.Filter | painda.TypedRoom.ViewOptions
+---@alias painda.TypedRoom.Filter fun(id: string, entity: any, map: string): boolean?
+
+---@class painda.TypedRoom.ViewOptions
+---@field map? string | string[] maps of the state, default the room's `entities`
+---@field filter? painda.TypedRoom.Filter this, or a radius
+---@field radius? number how far the member sees
+---@field margin? number what is seen stays until it is farther than radius + margin, default 0
+---@field x? string the entities' first coordinate, default "x"
+---@field y? string the second, default "y"
+---@field of? string | painda.Client the entity in the centre, default the member's id
+---@field at? { x: number, y: number } the centre, in the place of `of`; looked at in each tick
 
 ---A room with a state that its members see: `server:room(id, initialState, options)`.
 ---@class painda.TypedRoom
@@ -73,9 +89,22 @@ function TypedRoom:getState() end
 ---@return integer sent to how many
 function TypedRoom:broadcast(message, except) end
 
----What the room did: `members`, `version`, `deltas`, `fellBehind`, `catchUps` (whole states sent to members that were
+---Which part of the state a client sees from now on; nil: all of it. Before it joins, it is for when it does.
+---@param client painda.Client
+---@param view? painda.TypedRoom.View
+---@return self? room nil where it is disposed
+---@return string? why "disposed"
+function TypedRoom:setView(client, view) end
+
+---The view that a client was given.
+---@param client painda.Client
+---@return painda.TypedRoom.View?
+function TypedRoom:getView(client) end
+
+---What the room did: `members`, `viewers` (those with a view), `viewDeltas` (sent to them), `viewEncodes` (how many of
+---these were made), `viewBytes`, `version`, `deltas`, `fellBehind`, `catchUps` (whole states sent to members that were
 ---behind or had asked), `catchUpDeltas`, `resyncs`, `errors`.
----@return { members: integer, version: integer, deltas: integer, fellBehind: integer, catchUps: integer, catchUpDeltas: integer, resyncs: integer, errors: integer }
+---@return { members: integer, viewers: integer, viewDeltas: integer, viewEncodes: integer, viewBytes: integer, version: integer, deltas: integer, fellBehind: integer, catchUps: integer, catchUpDeltas: integer, resyncs: integer, errors: integer }
 function TypedRoom:getStats() end
 
 ---Listens to "join", "leave", or "tick": at each tick, before the members are told. A tick handler may change the state,

@@ -118,12 +118,12 @@ static struct pp_sight sight_of(struct world *world, const struct viewer *viewer
 {
     struct pp_sight sight = {.maps = pp_interest_map_count(world->interest)};
     if (i == 0)
-        pp_interest_all(world->interest, world->map, &sight.sets[world->map]);
+        pp_set_copy(&sight.sets[world->map], pp_interest_there(world->interest, world->map));
     else
         pp_interest_find(world->interest, world->place, viewer->x, viewer->y, viewer->radius, 20,
                          &sight.sets[world->map]);
     if (world->bullets >= 0 && i % 2 == 0)
-        pp_interest_all(world->interest, world->bullets, &sight.sets[world->bullets]);
+        pp_set_copy(&sight.sets[world->bullets], pp_interest_there(world->interest, world->bullets));
     return sight;
 }
 
