@@ -8,6 +8,7 @@ local testing = require "painda.testing"
 local clocks = require "painda.testing.clock"
 
 local pairs, ipairs, pcall, xpcall, require, tostring, type = pairs, ipairs, pcall, xpcall, require, tostring, type
+local assert, rawget, setmetatable = assert, rawget, setmetatable
 local running, getinfo, getmetatable = coroutine.running, debug.getinfo, debug.getmetatable
 
 local LIMIT = 20000 -- ms that one test, one setup or one file's loading may take
@@ -204,6 +205,32 @@ local function close_all()
   reload.states = {}
 end
 
+-- --- with reloads ---
+
+local function nothing() end
+
+-- Swaps a generation in that is all that serves now, with the same registrations: what a reload of unchanged code does.
+local function reload_all()
+  assert(reload.run(function(new)
+    local old = reload.current
+    for key, entry in pairs(old.objects) do
+      local registrations = old.registrations[entry.object]
+      if rawget(registrations, "generation") then
+        registrations.generation = new
+      end
+      new.registrations[entry.object] = registrations
+      -- a client would be begun anew: it is its own key
+      local handlers = key == entry.object and setmetatable({ apply = nothing }, { __index = entry.handlers })
+      new.objects[key] = { object = entry.object, handlers = handlers or entry.handlers }
+    end
+    for timer in pairs(old.timers) do
+      timer.generation = new
+    end
+    new.timers, old.timers = old.timers, {}
+    new.unload, old.unload = old.unload, {}
+  end))
+end
+
 -- --- the run ---
 
 -- Counts what happens: { ran, failed }.
@@ -244,6 +271,12 @@ local function prepare(new_busted, given)
     return function() end
   end
   local counts = count(busted)
+  if given.reload then
+    busted.subscribe({ "test", "start" }, function()
+      reload_all()
+      return nil, true
+    end)
+  end
   local output = io.stdout:seek() == nil and require("term").isatty(io.stdout) and "utfTerminal" or "plainTerminal"
   require "busted.modules.output_handler_loader"()(busted, output, { defaultOutput = output, language = "en" })
   require "busted.luajit"()

@@ -65,8 +65,8 @@ local function watch(directory)
   local real = files.real(directory)
   local id = real and files.status(real).id
   local old = watches[directory]
-  if old and old.id == id then
-    return real ~= nil
+  if old and real and old.id == id then
+    return true
   end
   if old then
     old.handle:stop()
@@ -75,9 +75,16 @@ local function watch(directory)
   if not real then
     return false
   end
-  local handle, err = runtime.watch(directory, on_event)
+  local entry, own_name = { id = id }, directory:match "[^/]*$"
+  local handle, err = runtime.watch(directory, function(name)
+    if name == own_name then -- it has gone; another may be there at once, even with the same id
+      entry.id = nil
+    end
+    on_event(name)
+  end)
   if handle then
-    watches[directory] = { handle = handle, id = id }
+    entry.handle = handle
+    watches[directory] = entry
   else
     log.warn(err)
   end

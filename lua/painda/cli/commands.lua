@@ -127,6 +127,7 @@ commands[#commands + 1] = {
   operand = "[DIR]",
   about = "runs the busted specs of a folder inside the event loop",
   options = with_logging {
+    { name = "reload", about = "swap a new generation in before each test, as a reload does" },
     { name = "filter", value = "PATTERN", about = "only tests whose name matches the Lua pattern" },
     { name = "timeout", value = "MS", kind = "milliseconds", about = "time that one test may take (20000)" },
   },
