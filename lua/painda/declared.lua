@@ -229,12 +229,13 @@ end
 function Schema:apply(state, bytes)
   local root = free_root_of(self, state, "apply")
   check_bytes(bytes, "apply")
-  return taken(C.pp_state_apply(root, bytes, #bytes, nil))
+  return taken(C.pp_state_apply(root, bytes, #bytes, 1, nil))
 end
 
--- The same for clients' rooms: true and, where it is asked for, what changed as a JSON delta.
-function _M.apply(state, bytes, wants_json)
-  local status = C.pp_state_apply(state.__pp_block, bytes, #bytes, wants_json and json or nil)
+-- The same for clients' rooms: true and, where it is asked for, what changed as a JSON delta. The delta is one over so
+-- many versions.
+function _M.apply(state, bytes, wants_json, versions)
+  local status = C.pp_state_apply(state.__pp_block, bytes, #bytes, versions, wants_json and json or nil)
   local change = wants_json and take(json)
   if status ~= 0 then
     return taken(status)

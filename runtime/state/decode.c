@@ -136,10 +136,11 @@ static uint32_t get_u32(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *bytes, size_t len, struct pp_buf *json)
+enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *bytes, size_t len, uint32_t steps,
+                                    struct pp_buf *json)
 {
     const unsigned char *at = bytes, *end = at + len;
-    uint32_t version = root->state->version + 1, hash = 0;
+    uint32_t version = root->state->version + steps, hash = 0;
     bool has_hash = version % PP_STATE_HASH_EVERY == 0;
     if (len < (has_hash ? 5 : 1))
         return PP_STATE_MALFORMED;

@@ -22,9 +22,10 @@ void pp_state_snapshot(struct pp_state_block *root, struct pp_buf *out);
 /* Of the last commit. */
 uint32_t pp_state_hash(struct pp_state_block *root);
 
-/* Takes a delta in; what was changed here since the last commit is lost. The same change is appended to `json` as a
- * JSON delta, unless that is NULL. */
-enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *bytes, size_t len, struct pp_buf *json);
+/* Takes a delta in that follows the version at hand by `steps`, which is 1 but for views; what was changed here since
+ * the last commit is lost. The same change is appended to `json` as a JSON delta, unless that is NULL. */
+enum pp_state_status pp_state_apply(struct pp_state_block *root, const void *bytes, size_t len, uint32_t steps,
+                                    struct pp_buf *json);
 
 /* Takes a snapshot in, in place of all that was there. */
 enum pp_state_status pp_state_load(struct pp_state_block *root, const void *bytes, size_t len);

@@ -1,21 +1,10 @@
 /* Deltas and snapshots out. A snapshot is the delta from a state of initial values to the last commit. */
-#include "state/bits.h"
 #include "state/delta.h"
 #include "state/value.h"
+#include "state/view.h"
+#include "state/writer.h"
 
-struct writer {
-    struct pp_bit_writer bits;
-    bool whole; /* a snapshot */
-};
-
-struct prefix {
-    uint64_t mask; /* of the block before in the same group */
-    bool any;      /* there was one */
-};
-
-static void put_block(struct writer *w, struct pp_state_block *block, struct prefix *prefix);
-
-static void put_value(struct writer *w, const struct pp_state_field *field, uint64_t before, uint64_t after)
+static void put_value(struct pp_state_writer *w, const struct pp_state_field *field, uint64_t before, uint64_t after)
 {
     if (field->kind == PP_STATE_BOOL)
         return; /* it is the other one */
@@ -31,18 +20,18 @@ static void put_value(struct writer *w, const struct pp_state_field *field, uint
     pp_bits_put_wide(&w->bits, difference, pp_state_class_bits(field, size));
 }
 
-static void put_bytes(struct writer *w, const char *bytes, uint32_t len)
+void pp_state_put_text(struct pp_state_writer *w, const char *bytes, uint32_t len)
 {
     pp_bits_put_golomb(&w->bits, len, 4);
     for (uint32_t i = 0; i < len; i++)
         pp_bits_put(&w->bits, (unsigned char)bytes[i], 8);
 }
 
-static void put_text(struct writer *w, const unsigned char *at)
+static void put_text(struct pp_state_writer *w, const unsigned char *at)
 {
     struct pp_state_text *text;
     memcpy(&text, at, sizeof(text));
-    put_bytes(w, text ? text->bytes : NULL, text ? text->len : 0);
+    pp_state_put_text(w, text ? text->bytes : NULL, text ? text->len : 0);
 }
 
 /* The ids of what was sent: in `ids`, which has room for them. */
@@ -55,7 +44,7 @@ static uint32_t list_sent(const struct pp_state_group *group, uint32_t *ids)
     return count;
 }
 
-static uint32_t put_count(struct writer *w, uint32_t count, uint32_t size)
+uint32_t pp_state_put_count(struct pp_state_writer *w, uint32_t count, uint32_t size)
 {
     pp_bits_put_golomb(&w->bits, count, 0);
     uint32_t order = count > 0 ? pp_state_id_order(size, count) : 0;
@@ -64,33 +53,34 @@ static uint32_t put_count(struct writer *w, uint32_t count, uint32_t size)
     return order;
 }
 
-static void put_removed(struct writer *w, const struct pp_state_group *group)
+static void put_removed(struct pp_state_writer *w, const struct pp_state_group *group)
 {
-    uint32_t count = w->whole ? 0 : group->gone_count, order = put_count(w, count, group->size), next = 0;
+    uint32_t count = w->whole ? 0 : group->gone_count, order = pp_state_put_count(w, count, group->size), next = 0;
     for (uint32_t i = 0; i < count; i++) {
         pp_bits_put_golomb(&w->bits, group->gone[i] - next, order);
         next = group->gone[i] + 1;
     }
 }
 
-static void put_items(struct writer *w, const struct pp_state_group *group, const uint32_t *ids, uint32_t count)
+static void put_items(struct pp_state_writer *w, const struct pp_state_group *group, const uint32_t *ids,
+                      uint32_t count)
 {
     uint32_t size =
         w->whole && count > 0 ? ids[count - 1] + 1 : group->size; /* what is not sent yet has no part in it */
-    uint32_t order = put_count(w, count, size), next = 0;
-    struct prefix prefix = {0};
+    uint32_t order = pp_state_put_count(w, count, size), next = 0;
+    struct pp_state_prefix prefix = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct pp_state_block *block = group->items[ids[i]];
         pp_bits_put_golomb(&w->bits, ids[i] - next, order);
         if (block->key && (w->whole || !(block->flags & PP_STATE_SENT)))
-            put_bytes(w, block->key->bytes, block->key->len);
-        put_block(w, block, &prefix);
+            pp_state_put_text(w, block->key->bytes, block->key->len);
+        pp_state_put_block(w, block, &prefix);
         next = ids[i] + 1;
     }
 }
 
 /* The scan's results of a snapshot's groups are gone after this. */
-static void put_group(struct writer *w, struct pp_state_group *group)
+static void put_group(struct pp_state_writer *w, struct pp_state_group *group)
 {
     if (w->whole)
         group->changed_count = list_sent(group, group->changed);
@@ -106,7 +96,7 @@ static void put_group(struct writer *w, struct pp_state_group *group)
     put_items(w, group, group->changed, group->changed_count);
 }
 
-static uint64_t whole_mask(struct pp_state_block *block)
+uint64_t pp_state_whole_mask(struct pp_state_block *block)
 {
     const struct pp_state_record *record = block->record;
     const unsigned char *base = pp_state_base(block);
@@ -125,7 +115,7 @@ static uint64_t whole_mask(struct pp_state_block *block)
     return mask;
 }
 
-static void put_fields(struct writer *w, struct pp_state_block *block, uint64_t mask)
+void pp_state_put_fields(struct pp_state_writer *w, struct pp_state_block *block, uint64_t mask)
 {
     const struct pp_state_record *record = block->record;
     const unsigned char *base = pp_state_base(block);
@@ -150,46 +140,50 @@ static uint64_t in_order(uint64_t mask, uint32_t count)
     return __builtin_bswap64(mask) >> (64 - count);
 }
 
-static void put_block(struct writer *w, struct pp_state_block *block, struct prefix *prefix)
+void pp_state_put_mask(struct pp_state_writer *w, const struct pp_state_record *record, uint64_t mask,
+                       struct pp_state_prefix *prefix)
 {
-    uint64_t mask = w->whole ? whole_mask(block) : block->mask;
     bool same = prefix->any && prefix->mask == mask;
     if (prefix->any)
         pp_bits_put(&w->bits, same, 1);
     if (!same)
-        pp_bits_put_wide(&w->bits, in_order(mask, block->record->count), block->record->count);
-    *prefix = (struct prefix){mask, true};
-    put_fields(w, block, mask);
+        pp_bits_put_wide(&w->bits, in_order(mask, record->count), record->count);
+    *prefix = (struct pp_state_prefix){mask, true};
+}
+
+void pp_state_put_block(struct pp_state_writer *w, struct pp_state_block *block, struct pp_state_prefix *prefix)
+{
+    uint64_t mask = w->whole ? pp_state_whole_mask(block) : block->mask;
+    pp_state_put_mask(w, block->record, mask, prefix);
+    pp_state_put_fields(w, block, mask);
 }
 
 static void put_body(struct pp_state_block *root, struct pp_buf *out, bool whole)
 {
-    struct writer w = {{.out = out}, whole};
-    put_block(&w, root, &(struct prefix){0});
+    struct pp_state_writer w = {{.out = out}, whole};
+    pp_state_put_block(&w, root, &(struct pp_state_prefix){0});
     pp_bits_finish(&w.bits);
 }
 
-static void put_u32(struct pp_buf *out, uint32_t value)
+uint32_t pp_state_hash_of(const struct pp_buf *body)
 {
-    value = __builtin_bswap32(value);
-    pp_buf_append(out, &value, 4);
-}
-
-/* FNV-1a of the snapshot's body. */
-uint32_t pp_state_hash(struct pp_state_block *root)
-{
-    struct pp_buf *body = &root->state->scratch;
-    pp_buf_clear(body);
-    put_body(root, body, true);
     uint32_t hash = 2166136261U;
     for (size_t i = 0; i < body->len; i++)
         hash = (hash ^ (unsigned char)body->data[i]) * 16777619U;
     return hash;
 }
 
+uint32_t pp_state_hash(struct pp_state_block *root)
+{
+    struct pp_buf *body = &root->state->scratch;
+    pp_buf_clear(body);
+    put_body(root, body, true);
+    return pp_state_hash_of(body);
+}
+
 void pp_state_snapshot(struct pp_state_block *root, struct pp_buf *out)
 {
-    put_u32(out, root->state->version);
+    pp_state_put_u32(out, root->state->version);
     put_body(root, out, true);
 }
 
@@ -199,11 +193,13 @@ int pp_state_encode(struct pp_state_block *root, struct pp_buf *out, struct pp_b
     if (!pp_state_scan(root))
         return 0;
     uint32_t version = ++root->state->version;
+    if (root->state->pieces)
+        pp_state_keep_pieces(root);
     size_t hash_at = out ? out->len + 1 : 0;
     if (out) {
         pp_buf_append_char(out, (char)(unsigned char)version);
         if (version % PP_STATE_HASH_EVERY == 0)
-            put_u32(out, 0);
+            pp_state_put_u32(out, 0);
         put_body(root, out, false);
     }
     if (json)

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "state/view.h"
 #include "value/json_writer.h"
 
 #include <stdlib.h>
@@ -166,6 +167,7 @@ void pp_state_unref(struct pp_state_block *block)
     if (block->state) {
         pp_buf_destroy(&block->state->scratch);
         free(block->state->label);
+        pp_state_delete_pieces(block->state->pieces);
         free(block->state);
     }
     release_text(block->key);

@@ -67,7 +67,8 @@ struct pp_state {
     uint32_t blocks, slots;
     char *label; /* whose it is, for errors; may be NULL */
     struct pp_buf scratch;
-    struct pp_state_watch *watch; /* NULL where nobody is told */
+    struct pp_state_watch *watch;   /* NULL where nobody is told */
+    struct pp_state_pieces *pieces; /* of the last delta, for views (view.h); NULL where there are none */
 };
 
 /* A new state: its root, with one reference. */

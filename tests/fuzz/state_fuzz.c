@@ -71,7 +71,7 @@ static void fuzz_state(struct pp_state_schema *schema, bool begins_whole, const 
         size_t len = data[0] < size ? data[0] : size - 1;
         uint32_t hash = pp_state_hash(root), version = root->state->version;
         enum pp_state_status status =
-            whole ? pp_state_load(root, data + 1, len) : pp_state_apply(root, data + 1, len, &json);
+            whole ? pp_state_load(root, data + 1, len) : pp_state_apply(root, data + 1, len, 1, &json);
         if (status == PP_STATE_MALFORMED || status == PP_STATE_GAP)
             require(pp_state_hash(root) == hash && root->state->version == version && !pp_state_scan(root));
         else

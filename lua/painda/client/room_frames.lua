@@ -99,7 +99,7 @@ local function on_delta(client, known, bytes, at)
     return rooms.resync(client, known.id, known, "gap")
   end
   local is_heard = client._events.roomDelta ~= nil
-  local ok, change, code = declared.apply(known.state, sub(bytes, at), is_heard)
+  local ok, change, code = declared.apply(known.state, sub(bytes, at), is_heard, 1)
   if not ok then
     return rooms.resync(client, known.id, known, REASONS[code])
   end

@@ -61,7 +61,7 @@ static void check(struct pp_state_block *root, const json_t *line)
 static enum pp_state_status apply_guarded(struct pp_state_block *root, const unsigned char *bytes, size_t len)
 {
     struct pp_guard guard = pp_guard_new(len + 1);
-    enum pp_state_status status = pp_state_apply(root, pp_guard_place(&guard, bytes, len), len, NULL);
+    enum pp_state_status status = pp_state_apply(root, pp_guard_place(&guard, bytes, len), len, 1, NULL);
     pp_guard_delete(&guard);
     return status;
 }
@@ -93,7 +93,7 @@ static void follow(const json_t *vector)
     {
         bytes = bytes_of(step, "delta");
         refuse_damaged(root, &bytes);
-        CU_ASSERT_EQUAL_FATAL(pp_state_apply(root, bytes.at, bytes.len, NULL), PP_STATE_OK);
+        CU_ASSERT_EQUAL_FATAL(pp_state_apply(root, bytes.at, bytes.len, 1, NULL), PP_STATE_OK);
         CU_ASSERT_EQUAL(root->state->version, (uint32_t)json_integer_value(json_object_get(step, "version")));
         check(root, step);
         if (json_object_get(step, "snapshot") == NULL)

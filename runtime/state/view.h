@@ -1,0 +1,45 @@
+/* Deltas and snapshots for somebody who sees only some items of the root's maps. While pieces are kept, each delta
+ * (pp_state_encode) leaves the bits of what changed, item by item; a view's delta is put together of these, after the
+ * commit. For its reader it is a state like any other, of fewer items. */
+#ifndef PP_STATE_VIEW_H
+#define PP_STATE_VIEW_H
+
+#include "state/delta.h"
+
+#define PP_STATE_SIGHT_MAPS 8
+
+struct pp_state_pieces;
+
+/* Of these maps only the items whose ids are in a set, a bit for each; of all else everything. */
+struct pp_state_sight {
+    uint32_t count;
+    struct {
+        uint32_t field;               /* of the root: pp_state_map_field; each once */
+        uint32_t words;               /* of both sets */
+        const uint64_t *known, *seen; /* at the delta before, and now: what is seen is there */
+    } maps[PP_STATE_SIGHT_MAPS];
+};
+
+/* The number of the root's field that is a map of that name, in the root itself; -1: there is none. */
+int pp_state_map_field(const struct pp_state_block *root, const char *name, size_t len);
+
+/* The map that is the field of that number. */
+const struct pp_state_group *pp_state_map(struct pp_state_block *root, uint32_t field);
+
+/* Keeps pieces from the next delta on, or lets go of them. */
+void pp_state_want_pieces(struct pp_state_block *root, bool wanted);
+
+/* Of what the scan found: for pp_state_encode. */
+void pp_state_keep_pieces(struct pp_state_block *root);
+void pp_state_delete_pieces(struct pp_state_pieces *pieces); /* NULL is fine */
+
+/* Appends the delta from what is known to what is seen: 1; 0 where it is the same. To be called after the delta of
+ * this version, or where nothing changed (`changed` is false) without one; then what came into the view and left it
+ * is all there is. */
+int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed,
+                        struct pp_buf *out);
+
+/* Appends a snapshot of what is seen, of the last commit. */
+void pp_state_view_snapshot(struct pp_state_block *root, const struct pp_state_sight *sight, struct pp_buf *out);
+
+#endif

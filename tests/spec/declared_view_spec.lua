@@ -1,0 +1,183 @@
+-- Deltas of views, held against random changes: who sees some items of a state has a state of these items, in bytes and
+-- by its hash. PP_SEED=n begins elsewhere; a failure names its seed.
+local ffi = require "ffi"
+local declared = require "painda.declared"
+local memory = require "painda.declared.memory"
+local painda = require "painda"
+
+ffi.cdef [[
+struct pp_state_sight {
+  uint32_t count;
+  struct { uint32_t field, words; const uint64_t *known, *seen; } maps[8];
+};
+int pp_state_map_field(void *root, const char *name, size_t len);
+void pp_state_want_pieces(void *root, bool wanted);
+int pp_state_view_delta(void *root, const struct pp_state_sight *sight, bool changed, struct pp_state_buf *out);
+void pp_state_view_snapshot(void *root, const struct pp_state_sight *sight, struct pp_state_buf *out);
+]]
+local C = ffi.C
+
+local SEED = tonumber(os.getenv "PP_SEED") or 1
+local WORDS = 4 -- 256 ids
+
+local seed
+local function random(n)
+  seed = seed * 16807 % 2147483647
+  return seed % n + 1
+end
+
+local World = painda.schema {
+  n = "uint16",
+  where = { x = "float32", tags = painda.list "uint8" },
+  players = painda.map("string", {
+    x = "int16", name = "string", bag = painda.map("string", "uint8"), list = painda.list "int8",
+  }),
+  shots = painda.map("string", "uint32"),
+  all = painda.map("string", "string"),
+}
+local MAPS = { "players", "shots" }
+local buffer = memory.new_buffer()
+
+local function plain(state)
+  return World:toTable(state)
+end
+
+local function change(state)
+  local id = "p" .. random(40)
+  local player = state.players[id]
+  local kind = random(8)
+  if kind == 1 or not player then
+    state.players[id] = { x = random(100), name = "n" .. random(5), bag = { a = random(9) }, list = { random(9) } }
+  elseif kind == 2 then
+    state.players[id] = nil
+  elseif kind == 3 then
+    player.bag["k" .. random(3)] = random(255)
+    player.list[#player.list + 1] = 1
+  elseif kind == 4 then
+    player.bag.a = nil
+    player.name = player.name .. "x"
+  else
+    player.x = random(1000)
+  end
+  local shot = "s" .. random(20)
+  state.shots[shot] = random(3) > 1 and random(100000) or nil
+  if random(4) == 1 then
+    state.n, state.all["k" .. random(5)] = random(65535), "v" .. random(9)
+    state.where = { x = random(9), tags = { random(9), random(9) } }
+  end
+end
+
+-- Of each map the ids of some of its items, as a set; and their names.
+local function choose(state)
+  local chosen, names = {}, {}
+  for i, name in ipairs(MAPS) do
+    local set, map = ffi.new("uint64_t[?]", WORDS), state[name]
+    names[name] = {}
+    local at = map.__pp_at
+    for id = 0, at.size - 1 do
+      local block = at.items[id]
+      if block ~= nil and block.flags < 2 and random(2) == 1 then
+        set[math.floor(id / 64)] = bit.bor(set[math.floor(id / 64)], bit.lshift(1ULL, id % 64))
+        names[name][ffi.string(block.key.bytes, block.key.len)] = true
+      end
+    end
+    chosen[i] = set
+  end
+  return chosen, names
+end
+
+local function sight_of(root, known, seen)
+  local sight = ffi.new "struct pp_state_sight"
+  sight.count = #MAPS
+  for i, name in ipairs(MAPS) do
+    sight.maps[i - 1].field = C.pp_state_map_field(root, name, #name)
+    sight.maps[i - 1].words = WORDS
+    sight.maps[i - 1].known, sight.maps[i - 1].seen = known[i], seen[i]
+  end
+  return sight
+end
+
+-- What somebody sees of the state who sees these.
+local function filtered(state, names)
+  local out = plain(state)
+  for _, name in ipairs(MAPS) do
+    for key in pairs(out[name]) do
+      out[name][key] = names[name][key] and out[name][key] or nil
+    end
+  end
+  return out
+end
+
+local function new_viewer(state)
+  local root = state.__pp_block
+  local viewer = { copy = World:new() }
+  local seen, names = choose(state)
+  C.pp_state_view_snapshot(root, sight_of(root, seen, seen), buffer)
+  assert.is_true(World:load(viewer.copy, memory.take(buffer)))
+  viewer.known, viewer.version = seen, World:version(state)
+  assert.same(filtered(state, names), plain(viewer.copy))
+  return viewer
+end
+
+local function tell(viewer, state, changed)
+  local root = state.__pp_block
+  local seen, names = choose(state)
+  local told = C.pp_state_view_delta(root, sight_of(root, viewer.known, seen), changed, buffer) == 1
+  local bytes = memory.take(buffer)
+  if told then
+    local version = World:version(state)
+    assert.is_true(declared.apply(viewer.copy, bytes, false, version - viewer.version))
+    viewer.version = version
+  end
+  viewer.known = seen
+  assert.same(filtered(state, names), plain(viewer.copy))
+  return told
+end
+
+describe("a view of a declared state", function()
+  it("is the state without what is not seen, from delta to delta", function()
+    for schedule = 0, 5 do
+      seed = (SEED + schedule) * 7919
+      local state = World:new { n = 1 }
+      C.pp_state_want_pieces(state.__pp_block, true)
+      local viewers = {}
+      for tick = 1, 140 do
+        for _ = 1, random(6) do
+          change(state)
+        end
+        local changed = World:delta(state, random(2) == 1 and "binary" or "json") ~= nil
+        for _, viewer in ipairs(viewers) do
+          local fine, wrong = pcall(tell, viewer, state, changed)
+          assert(fine, ("PP_SEED=%d: tick %d: %s"):format(SEED + schedule, tick, tostring(wrong)))
+        end
+        viewers[#viewers + 1] = #viewers < 3 and new_viewer(state) or nil
+      end
+    end
+  end)
+
+  it("changes where the state does not, and is nothing where nothing is different", function()
+    seed = SEED
+    local state = World:new()
+    C.pp_state_want_pieces(state.__pp_block, true)
+    for _ = 1, 30 do
+      change(state)
+    end
+    World:delta(state)
+    local viewer = new_viewer(state)
+    World:delta(state)
+    local version = viewer.version
+    viewer.version = version - 1 -- the delta is to the version that it has
+    viewer.copy.__pp_block.state.version = version - 1
+    assert.is_true(tell(viewer, state, false))
+    local root = state.__pp_block
+    assert.equal(0, C.pp_state_view_delta(root, sight_of(root, viewer.known, viewer.known), false, buffer))
+  end)
+
+  it("is of maps of the root alone", function()
+    local root = World:new().__pp_block
+    for _, name in ipairs { "n", "where", "nobody", "tags", "" } do
+      assert.equal(-1, C.pp_state_map_field(root, name, #name), name)
+    end
+    assert.is_true(C.pp_state_map_field(root, "all", 3) >= 0)
+  end)
+end)
