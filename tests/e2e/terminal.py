@@ -38,6 +38,8 @@ class Screen:
                 self.column = max(0, self.column - count)
             elif command == "A":
                 self.row = max(0, self.row - count)
+            elif command == "H":
+                self.row, self.column = 0, 0
             elif command == "K":
                 self.rows[self.row] = self.rows[self.row][: self.column]
             elif command == "J":
@@ -89,7 +91,7 @@ class Terminal:
         """Waits until `text` is on the screen, behind what was expected before; returns what was in between."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.ahead():
-            shown = "\n".join(self.screen.rows)
+            shown = "\n".join(self.screen.rows[-40:])
             assert time.monotonic() < deadline, f"no {text!r} in\n{shown}"
             assert self._read(deadline - time.monotonic()), f"it ended without {text!r}:\n{shown}"
         before = self.ahead().partition(text)[0]

@@ -189,17 +189,16 @@ commands[#commands + 1] = {
   operand = "[APP]",
   about = "shows what a running server does",
   options = with_target {
-    { name = "json", about = "once, as JSON" },
+    { name = "once", about = "one look, then the end" },
+    { name = "json", about = "as JSON: once, or a line for each look with --interval" },
+    { name = "interval", value = "MS", kind = "milliseconds", about = "time between two looks (1000)" },
   },
   run = function(given, operands)
     local line = server_of(given, operands)
     if line then
-      local stats, err = line:request "stats"
-      if not stats then
+      return require("painda.stats_view").run(line, given, function(err)
         return fail(FAILURE, err)
-      end
-      io.stdout:write(require("painda.json").encode(stats), "\n")
-      runtime.stop(0)
+      end)
     end
   end,
 }

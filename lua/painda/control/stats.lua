@@ -32,7 +32,7 @@ function _M.gather()
   all.pid = files.process().pid
   all.application = control.application
   all.version = runtime.version
-  all.generation = reload.current.number
+  reload.add_stats(all)
   all.servers = json.array(servers)
   for name, value in pairs(files.usage()) do
     all[name] = value
