@@ -25,3 +25,10 @@ def lab():
 def ws(lab):
     with WebSocket(lab) as socket:
         yield socket
+
+
+@pytest.fixture
+def real_crashes(monkeypatch):
+    """A crash ends the server's process as it does without AddressSanitizer, which would report it and exit."""
+    options = os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0:handle_sigbus=0:detect_leaks=0"
+    monkeypatch.setenv("ASAN_OPTIONS", options)

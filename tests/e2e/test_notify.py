@@ -8,6 +8,7 @@ import pytest
 
 from painda import PATIENCE, Server, WebSocket, eventually, frame
 
+pytestmark = pytest.mark.usefixtures("real_crashes")
 APP = """
 local painda = require "painda"
 local server = painda.PPServer { port = 0, handlerTimeout = 0 }

@@ -9,6 +9,7 @@ import pytest
 
 from painda import PATIENCE, Closed, Server, WebSocket, eventually, frame, painda, processes_of_session, worker_of
 
+pytestmark = pytest.mark.usefixtures("real_crashes")
 APP = """
 local painda = require "painda"
 local ffi = require "ffi"

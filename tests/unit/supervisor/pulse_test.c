@@ -8,7 +8,6 @@
 
 static void is_there_without_a_supervisor(void)
 {
-    CU_ASSERT_PTR_NOT_NULL_FATAL(pp_pulse);
     CU_ASSERT_FALSE(pp_pulse_is_in_lua(pp_pulse));
     pp_pulse_write(pp_pulse->what, "timer", 5);
     CU_ASSERT_STRING_EQUAL(pp_pulse->what, "timer");
@@ -16,9 +15,11 @@ static void is_there_without_a_supervisor(void)
 
 static void outlives_its_writer(void)
 {
-    struct pp_pulse *seen;
+    struct pp_pulse *seen = NULL;
     int fd = pp_pulse_create(&seen);
-    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    CU_ASSERT_PTR_NOT_NULL(seen);
+    if (seen == NULL)
+        return;
     pid_t child = fork();
     if (child == 0) {
         pp_pulse_attach(fd);
