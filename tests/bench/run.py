@@ -14,10 +14,12 @@ from typing import Callable
 
 import quiet
 import report
-from servers import ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, virtual_clients
+from servers import ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, start_ms, virtual_clients
 
 IDLE = 5000
 STORM = 5000
+RELOADED = 1000  # clients that are connected while the application is reloaded
+RELOADS = 200
 SLEEPS = 30  # ms that the row "middleware" sleeps for each message: as many in flight are a thousand a second
 OUTSIDE = 9000  # connected, but not in the room: apps/room.lua and peers/socketio.mjs have the same number
 
@@ -57,6 +59,10 @@ class Bench:
     def storm(self, server):
         with Server(self.tools, server, "storm") as running:
             return running.storm(STORM)
+
+    def reloads(self):
+        with Server(self.tools, "painda", "reload") as running:
+            return {**running.reloads(RELOADED, RELOADS), **start_ms(self.tools)}
 
     def virtual(self):
         return virtual_clients(self.tools)
@@ -206,6 +212,16 @@ GROUPS = [
            ratio("storm", "the same, of socket.io's", "stall_ms", "painda", "socket.io"),
            Row("storm", "the most memory that the server had", lambda f: f["painda"]["peak_mb"], ("painda",), unit="MB"),
            ratio("storm", "the same, of socket.io's", "peak_mb", "painda", "socket.io", most=0.5)]),
+    Group({"painda": lambda bench: bench.reloads()},
+          [Row("reload", f"1,000 handlers reloaded, {RELOADED:,} connected: a client waits, p99",
+               lambda f: f["painda"]["wait_p99_ms"], ("painda",), most=20, unit="ms"),
+           Row("reload", "the same, p50", lambda f: f["painda"]["wait_p50_ms"], ("painda",), unit="ms"),
+           Row("reload", "the same: connections closed, messages lost or answered twice",
+               lambda f: f["painda"]["closed"] + f["painda"]["lost"] + f["painda"]["double"], ("painda",), most=0, unit=""),
+           Row("reload", "start to the first connection", lambda f: f["painda"]["start_ms"], ("painda",), most=100,
+               unit="ms")]),
+    Group({"painda": echo("painda"), "painda --watch": echo("painda --watch")},
+          [ratio("reload", "echo with --watch, of without", "rate", "painda --watch", "painda", least=0.98)]),
     Group({"painda": lambda bench: bench.virtual()},
           [Row("virtual", "10,000 virtual clients connect and join a room", lambda f: f["painda"]["connect_ms"],
                ("painda",), unit="ms"),

@@ -33,15 +33,16 @@ class Tools:
 
     def server_command(self, name, work, port):
         """What starts the server `name` for the work echo, relay, broadcast, room, middleware or idle."""
-        if name == "painda":
-            return [self.painda, "run", HERE / "apps" / f"{work}.lua", "--port", port]
+        if name == "painda" or name == "painda --watch":
+            words = ["--watch"] if name != "painda" else []
+            return [self.painda, "run", HERE / "apps" / f"{work}.lua", "--port", port, *words]
         if name == "limit":
             return [self.folder / "bench_limit", port, work]
         return [self.node, HERE / "peers" / f"{name.replace('.', '')}.mjs", port, work]
 
 
 # What the load speaks with each server. The limit server takes any frame; it gets those that Painda gets.
-FORMATS = {"painda": "painda", "limit": "painda", "ws": "json", "socket.io": "socketio"}
+FORMATS = {"painda": "painda", "painda --watch": "painda", "limit": "painda", "ws": "json", "socket.io": "socketio"}
 
 
 def pinned(core, command):
@@ -99,14 +100,17 @@ class Server:
         self.log.seek(0)
         return last_line(self.log.read(), f"exit code {self.process.poll()}")
 
-    def wait_for_port(self):
+    def close(self):
+        self.__exit__()
+
+    def wait_for_port(self, pause=0.05):
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise Failure(f"{self.name} did not start: {self.last_words()}")
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
-            time.sleep(0.05)
+            time.sleep(pause)
         raise Failure(f"{self.name} did not listen within {START_SECONDS} seconds: {self.last_words()}")
 
     def load_command(self, options):
@@ -147,6 +151,17 @@ class Server:
         if figures["recovered"] < (count if self.format == "painda" else 0.99 * count):
             raise Failure(f"{self.name}: {figures['recovered']} of {count} came back to their session")
         return {**figures, "peak_mb": self.status("VmHWM") / 1e6}
+
+    def reloads(self, count, times):
+        """Reloads it so many times under `count` clients: the figures of reload.py."""
+        words = ["python3", HERE / "reload.py", self.port, self.pid, count, times]
+        try:
+            done = subprocess.run(pinned(self.tools.load_core, words), capture_output=True, text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name}: the reloads did not end within 120 seconds") from None
+        if done.returncode:
+            raise self.failure(done.stderr)
+        return json.loads(done.stdout)
 
     @property
     def pid(self):
@@ -190,6 +205,17 @@ class Server:
             end(holder)
             holder.stdout.close()
             holder.stderr.close()
+
+
+def start_ms(tools, times=9):
+    """Milliseconds from starting a server to its first connection, the median."""
+    taken = []
+    for _ in range(times):
+        begun = time.monotonic()
+        with contextlib.closing(Server(tools, "painda", "echo")) as server:
+            server.wait_for_port(0.0005)
+            taken.append((time.monotonic() - begun) * 1000)
+    return {"start_ms": sorted(taken)[times // 2]}
 
 
 def codec_times(tools, name):
