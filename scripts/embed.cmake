@@ -1,7 +1,8 @@
-# Writes OUT, a C file that holds each of FILES (Lua modules below ROOT) as bytes: see runtime/script/embedded.h.
-#   cmake -DROOT=lua -DOUT=embedded_lua.c -DFILES="painda/init.lua;painda/server.lua" -P scripts/embed.cmake
+# Writes OUT, a C file that holds each of FILES (below ROOT) as bytes, in the array NAME: see runtime/script/embedded.h.
+#   cmake -DROOT=lua -DNAME=pp_embedded_modules -DOUT=embedded_lua.c "-DFILES=painda/init.lua;painda/server.lua"
+#         -P scripts/embed.cmake
 list(SORT FILES)
-set(body "/* Made by scripts/embed.cmake from lua/. */\n#include \"script/embedded.h\"\n\n")
+set(body "/* Made by scripts/embed.cmake. */\n#include \"script/embedded.h\"\n\n")
 set(table "")
 set(index 0)
 foreach(file IN LISTS FILES)
@@ -14,6 +15,6 @@ foreach(file IN LISTS FILES)
   string(APPEND table "    {\"${module}\", \"${file}\", module_${index}, sizeof(module_${index}) - 1},\n")
   math(EXPR index "${index} + 1")
 endforeach()
-string(APPEND body "\nconst struct pp_embedded pp_embedded_modules[] = {\n${table}    {0, 0, 0, 0},\n};\n")
+string(APPEND body "\nconst struct pp_embedded ${NAME}[] = {\n${table}    {0, 0, 0, 0},\n};\n")
 file(WRITE "${OUT}.new" "${body}")
 file(RENAME "${OUT}.new" "${OUT}")

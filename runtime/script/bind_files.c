@@ -1,19 +1,17 @@
 /* painda.core.files: what Lua's io lacks. What fails returns nil and a message.
  *
  *     list(directory) → names, unsorted, without . and ..      make_directory(path, mode)
-<<<<<<< HEAD
  *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode, id}, of a link itself;
  *         `id` tells it from any other file, also from a later one of that name
-=======
- *     status(path) → {kind = "file" | "directory" | "link" | "socket" | "other", uid, mode}, of a link itself
  *     write(path, text, mode): anew, beside the file and then in its place
->>>>>>> 80715ae (wip console)
  *     real(path) → absolute, without links                     set_mode(path, mode)
  *     process() → {pid, uid}                                   parent(pid) → its parent's pid, or nil
+ *     embedded("templates" | "types") → path → text of the files that are part of the program
  *     alive(pid) → boolean                                     usage() → {memory = bytes resident, cpu = seconds used}
  */
 #define _GNU_SOURCE
 #include "script/bind.h"
+#include "script/embedded.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -181,6 +179,19 @@ static int alive(lua_State *L)
     return 1;
 }
 
+static int embedded(lua_State *L)
+{
+    static const char *const names[] = {"templates", "types", NULL};
+    const struct pp_embedded *files[] = {pp_embedded_templates, pp_embedded_types};
+    const struct pp_embedded *file = files[luaL_checkoption(L, 1, NULL, names)];
+    lua_newtable(L);
+    for (; file->file != NULL; file++) {
+        lua_pushlstring(L, (const char *)file->source, file->len);
+        lua_setfield(L, -2, file->file);
+    }
+    return 1;
+}
+
 static int usage(lua_State *L)
 {
     long pages = 0;
@@ -217,6 +228,7 @@ int pp_bind_files(lua_State *L)
         {"parent", parent},
         {"alive", alive},
         {"usage", usage},
+        {"embedded", embedded},
         {NULL, NULL},
     };
     lua_newtable(L);

@@ -1,5 +1,4 @@
-/* The Lua modules of lua/, compiled into the binary by scripts/embed.cmake. The array ends with a module whose name is
- * NULL. */
+/* Files that are compiled into the binary, by scripts/embed.cmake. Each array ends with one whose name is NULL. */
 #ifndef PP_SCRIPT_EMBEDDED_H
 #define PP_SCRIPT_EMBEDDED_H
 
@@ -12,6 +11,8 @@ struct pp_embedded {
     size_t len;
 };
 
-extern const struct pp_embedded pp_embedded_modules[];
+extern const struct pp_embedded pp_embedded_modules[];   /* lua/ */
+extern const struct pp_embedded pp_embedded_templates[]; /* templates/: "chat/app.lua" */
+extern const struct pp_embedded pp_embedded_types[];     /* lua/painda/types/: "server.lua" */
 
 #endif

@@ -107,6 +107,30 @@ commands[#commands + 1] = {
 }
 
 commands[#commands + 1] = {
+  name = "new",
+  operand = "NAME",
+  about = "makes a project: an application, its tests, what an editor wants to know",
+  options = {
+    {
+      name = "template",
+      value = "TEMPLATE",
+      values = { "chat", "arena", "empty" },
+      about = "what it begins as: chat, arena, empty (empty)",
+    },
+    { name = "types", about = "only the editor's types, anew, into a folder that is there" },
+  },
+  run = function(given, operands)
+    local made = require "painda.new"
+    local text, wrong = (given.types and made.types or made.project)(operands[1], given.template or "empty")
+    if not text then
+      return fail(FAILURE, wrong)
+    end
+    io.stdout:write(text)
+    runtime.stop(0)
+  end,
+}
+
+commands[#commands + 1] = {
   name = "check",
   operand = "FILE",
   about = "checks the syntax of a file without running it",
