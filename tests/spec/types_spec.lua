@@ -13,7 +13,7 @@ local function read(path)
   return text
 end
 
--- Class → set of the names of its functions. A class belongs to the local variable that follows it.
+-- Class → the parameters of its functions, by name: "self, a, b". A class belongs to the local variable that follows it.
 local function annotated(text)
   local classes, variables = {}, {}
   local class
@@ -25,9 +25,10 @@ local function annotated(text)
       classes[class] = classes[class] or {}
       class = nil
     end
-    local owner, name = line:match "^function ([%w_]+)[.:]([%w_]+)%("
+    local owner, mark, name, parameters = line:match "^function ([%w_]+)([.:])([%w_]+)%((.-)%)"
     if owner and variables[owner] then
-      classes[variables[owner]][name] = true
+      local all_of_them = mark == ":" and "self" .. (parameters == "" and "" or ", ") .. parameters or parameters
+      classes[variables[owner]][name] = all_of_them
     end
   end
   return classes
@@ -75,9 +76,22 @@ local function upvalue(fn, wanted)
   end
 end
 
+-- Does the function take as many arguments as are annotated? One of C, or with "…", does not tell.
+local function assert_takes(fn, parameters, what)
+  local info = debug.getinfo(fn, "uS")
+  if info.what == "C" or info.isvararg then
+    return
+  end
+  local count = parameters == "" and 0 or select(2, parameters:gsub(",", "")) + 1
+  assert.equal(info.nparams, count, ("%s(%s)"):format(what, parameters))
+end
+
 local function assert_same_names(class, methods)
   assert.is_table(classes[class], class .. " is not annotated")
   assert.same(sorted(public(methods)), sorted(classes[class]), class)
+  for name in pairs(public(methods)) do
+    assert_takes(methods[name], classes[class][name], class .. "." .. name)
+  end
 end
 
 describe("annotations", function()

@@ -40,6 +40,10 @@ local _M = {}
 ---@field __ns? string
 ---@field __ackId? integer
 
+---@class painda.PPClient.Presence
+---@field presences painda.Presence.Entry[] who is there
+---@field changes? table[] where the server told what changed
+
 ---What a client and its namespaces share.
 ---@class painda.PPClient.Scope
 local Scope = {}
@@ -59,6 +63,7 @@ local Scope = {}
 ---@overload fun(self, name: "roomState", fn: fun(payload: { room: string, state: table, full: true, version: integer })): self
 ---@overload fun(self, name: "roomDelta", fn: fun(payload: { room: string, delta: any, version: integer, state?: table })): self
 ---@overload fun(self, name: "recovery", fn: fun(payload: { sid: string, offset: integer, recovered: boolean, missedCount: integer })): self
+---@overload fun(self, name: "presence", fn: fun(told: painda.PPClient.Presence)): self
 function Scope:on(name, fn) end
 
 ---The same, for the next time only.

@@ -36,6 +36,7 @@ local Client = {}
 ---@return self
 ---@overload fun(self, name: "message", fn: fun(msg: painda.Message)): self
 ---@overload fun(self, name: "disconnect", fn: fun(reason: string, code: integer)): self
+---@overload fun(self, name: "error", fn: fun(err: painda.Error, type: string)): self
 function Client:on(name, fn) end
 
 ---The same, for the next time only.
