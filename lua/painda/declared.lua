@@ -183,6 +183,21 @@ function _M.take(schema, state, wants_json, wants_binary)
   return true, wants_json and take(json) or nil, wants_binary and take(binary) or nil
 end
 
+-- The address of the state's root, for C, while the state is held.
+function _M.address(state)
+  return tonumber(ffi.cast("uintptr_t", state.__pp_block))
+end
+
+-- Is the field of that name a map?
+function _M.has_map(schema, name)
+  for _, member in ipairs(schema[TYPE].members) do
+    if member.name == name then
+      return member.type.kind == "map"
+    end
+  end
+  return false
+end
+
 -- Calls fn, in the next turn, when the state was written to for the first time since its last delta; from here on until
 -- the object that is returned is stopped or forgotten.
 function _M.watch(state, fn)
@@ -193,7 +208,7 @@ function _M.watch(state, fn)
     end
   end
   tell()
-  return core.watch(tonumber(ffi.cast("uintptr_t", root)), tell)
+  return core.watch(_M.address(state), tell)
 end
 
 function _M.is_schema(value)

@@ -153,12 +153,11 @@ end
 
 -- Tells a member that is here for the first time, or again, what it has to know. `whole`: the state too.
 local function greet(self, client, member, whole)
+  ticks.greet(self, { client._ref })
   if member.viewer then
     local tell = whole and views.send_whole or views.assume
-    return tell(self, client, member)
-  end
-  ticks.greet(self, { client._ref })
-  if whole then
+    tell(self, client, member)
+  elseif whole then
     ticks.send_whole(self, { client._ref })
   end
 end

@@ -45,6 +45,7 @@ int pp_interest_map(struct pp_interest *interest, const char *name, size_t len);
 int pp_interest_place(struct pp_interest *interest, int map, const char *x, const char *y);
 
 uint32_t pp_interest_map_count(const struct pp_interest *interest);
+const struct pp_value_key *pp_interest_map_name(const struct pp_interest *interest, int map);
 
 /* The state was `before` and is `now`, which is the `before` of the next look; both stay until then. The first look's
  * `before` is `now`. */
@@ -57,6 +58,9 @@ const char *pp_interest_fault(const struct pp_interest *interest, int map);
 
 /* The number of an entity that is there; -1 where there is none of that name. */
 int64_t pp_interest_entity(const struct pp_interest *interest, int map, const char *name, size_t len);
+
+/* The key of an entity that is there. */
+const struct pp_value_key *pp_interest_entity_name(const struct pp_interest *interest, int map, uint32_t number);
 
 /* All that are there; good until the next look. */
 const struct pp_set *pp_interest_there(const struct pp_interest *interest, int map);

@@ -7,6 +7,16 @@ int64_t pp_interest_entity(const struct pp_interest *interest, int map, const ch
     return found != 0 && interest->maps[map].entities[found - 1].now != NULL ? (int64_t)found - 1 : -1;
 }
 
+const struct pp_value_key *pp_interest_map_name(const struct pp_interest *interest, int map)
+{
+    return interest->maps[map].name;
+}
+
+const struct pp_value_key *pp_interest_entity_name(const struct pp_interest *interest, int map, uint32_t number)
+{
+    return interest->maps[map].entities[number].key;
+}
+
 const struct pp_set *pp_interest_there(const struct pp_interest *interest, int map)
 {
     return &interest->maps[map].now;

@@ -15,6 +15,8 @@
  *     views:publish(version, above) → sent, made, bytes, those that fell behind, those that have left; either an array,
  *         or nil
  *     views:whole(viewer, version) → all that it sees, as JSON, which it knows then
+ *     views:frames(root, number): the state is a declared one, whose root is at that address; frames begin so
+ *     views:whole_frame(viewer, version) → the same as views:whole, as what a frame holds
  *     views:since(viewer, kept, version) → what became different since (lua_kept.c), and the version that it knew;
  *         nil where all of it is shorter
  *     views:is_crowded() → do viewers that are behind keep too much?
@@ -254,6 +256,26 @@ static int whole(lua_State *L)
     return 1;
 }
 
+static int frames(lua_State *L)
+{
+    struct pp_viewers *viewers = check(L);
+    size_t len;
+    const char *number = luaL_checklstring(L, 3, &len);
+    luaL_argcheck(L, viewers->frames == NULL, 1, "it has frames already");
+    pp_viewers_take_frames(viewers, (struct pp_state_block *)(uintptr_t)luaL_checknumber(L, 2), number, len);
+    return 0;
+}
+
+static int whole_frame(lua_State *L)
+{
+    struct pp_viewers *viewers = check(L);
+    luaL_argcheck(L, viewers->frames != NULL, 1, "the state is not declared");
+    pp_buf_clear(&text);
+    pp_viewers_write_whole_frame(viewers, check_viewer(L, viewers), luaL_checknumber(L, 3), &text);
+    lua_pushlstring(L, text.data, text.len);
+    return 1;
+}
+
 static int since(lua_State *L)
 {
     struct pp_viewers *viewers = check(L);
@@ -316,7 +338,9 @@ void pp_bind_views(lua_State *L)
                                        {"look", look},
                                        {"since", since},
                                        {"publish", publish},
+                                       {"frames", frames},
                                        {"whole", whole},
+                                       {"whole_frame", whole_frame},
                                        {"is_crowded", is_crowded},
                                        {"clear", clear},
                                        {"__gc", clear},

@@ -27,6 +27,7 @@ void pp_viewers_destroy(struct pp_viewers *viewers)
     if (viewers->interest != NULL)
         pp_interest_delete(viewers->interest);
     pp_parcels_delete(viewers->parcels);
+    pp_frames_delete(viewers->frames);
     pp_buf_destroy(&viewers->name);
     free(viewers->views);
     free(viewers->list);
@@ -148,6 +149,8 @@ void pp_viewers_look(struct pp_viewers *viewers, const struct pp_value *before, 
 {
     viewers->looks++;
     pp_interest_look(viewers->interest, before, now);
+    if (viewers->frames != NULL)
+        pp_frames_look(viewers, before != now);
 }
 
 /* --- viewers --- */
@@ -167,6 +170,7 @@ uint32_t pp_viewers_add(struct pp_viewers *viewers, struct pp_member *member, ui
     struct pp_sight all = {.maps = pp_interest_map_count(viewers->interest)};
     for (uint32_t m = 0; m < all.maps; m++)
         all.sets[m] = *pp_interest_there(viewers->interest, (int)m);
+    viewer->framed = viewers->frames != NULL && member->session != NULL && pp_session_takes_state(member->session);
     if (even)
         pp_viewers_note(viewers, viewer, &all);
     return number;
@@ -195,6 +199,7 @@ void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double 
     pp_interest_write_whole(viewers->interest, &seen, out);
     pp_viewers_note(viewers, at, &seen);
     at->version = version;
+    at->framed = false;
 }
 
 bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_value *before, double version,

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "hub/hub.h"
 #include "interest/interest.h"
+#include "state/state.h"
 
 enum pp_view_kind {
     PP_VIEW_FREE, /* its number is not in use */
@@ -44,6 +45,7 @@ struct pp_viewer {
     struct pp_member *member; /* whose session is NULL once it is gone */
     uint32_t view;
     bool leaving;   /* as soon as it knows all it is a member like others */
+    bool framed;    /* it takes frames, of a declared state */
     double version; /* of what it was sent last */
     struct pp_sight known;
     /* Of the tick at hand: */
@@ -64,6 +66,7 @@ struct pp_viewers {
     uint32_t near_count;
     struct pp_encoding plain; /* without compression */
     struct pp_parcels *parcels;
+    struct pp_frames *frames; /* viewers_frames.c; NULL where the state is not declared */
 };
 
 void pp_viewers_init(struct pp_viewers *viewers, const struct pp_encoding *encoding, const char *name, size_t len);
@@ -83,8 +86,11 @@ uint32_t pp_viewers_add(struct pp_viewers *viewers, struct pp_member *member, ui
 void pp_viewers_remove(struct pp_viewers *viewers, uint32_t viewer);
 void pp_viewers_set_state(struct pp_viewers *viewers, uint32_t viewer, enum pp_viewer_state state);
 
-/* The state was `before` and is `now`, until the next look. With NULL it is looked at again. */
+/* The state was `before` and is `now`, until the next look; the same where nothing changed. */
 void pp_viewers_look(struct pp_viewers *viewers, const struct pp_value *before, const struct pp_value *now);
+
+/* The state is a declared one: viewers that take frames are told in frames, which begin with the room's number. */
+void pp_viewers_take_frames(struct pp_viewers *viewers, struct pp_state_block *root, const char *number, size_t len);
 
 struct pp_viewers_report {
     uint32_t sent, made; /* messages, and how many different ones */
@@ -99,6 +105,9 @@ struct pp_viewers_report pp_viewers_publish(struct pp_viewers *viewers, double v
 
 /* Appends all that the viewer sees, which is then what it knows: it is even. */
 void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double version, struct pp_buf *out);
+
+/* The same as what a frame holds. */
+void pp_viewers_write_whole_frame(struct pp_viewers *viewers, uint32_t viewer, double version, struct pp_buf *out);
 
 /* The same of a viewer that is behind: what became different since the state was `before`. False where all of it is
  * shorter: nothing has happened. */

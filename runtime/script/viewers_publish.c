@@ -3,6 +3,7 @@
  * with it. */
 #include "script/viewers_internal.h"
 #include "wire/envelope.h"
+#include "wire/frame.h"
 
 #include <stdio.h>
 
@@ -55,7 +56,7 @@ static void begin(struct pp_parcels *parcels, uint32_t viewers)
 
 static uint64_t hash_of(const struct pp_viewer *viewer, const struct pp_sight *seen)
 {
-    uint64_t hash = (uint64_t)viewer->version * 2 + viewer->leaving;
+    uint64_t hash = (uint64_t)viewer->version * 4 + viewer->leaving * 2U + viewer->framed;
     for (uint32_t m = 0; m < seen->maps; m++) {
         hash = (hash ^ pp_set_hash(&viewer->known.sets[m])) * UINT64_C(0xD6E8FEB86659FD93);
         hash = (hash ^ pp_set_hash(&seen->sets[m])) * UINT64_C(0x9E3779B97F4A7C15);
@@ -67,7 +68,7 @@ static uint64_t hash_of(const struct pp_viewer *viewer, const struct pp_sight *s
 static bool is_same(struct pp_viewers *viewers, const struct pp_viewer *a, const struct pp_viewer *b,
                     const struct pp_sight *seen)
 {
-    if (a->version != b->version || a->leaving != b->leaving)
+    if (a->version != b->version || a->leaving != b->leaving || a->framed != b->framed)
         return false;
     struct pp_sight other = pp_viewers_seen(viewers, b->view);
     for (uint32_t m = 0; m < seen->maps; m++)
@@ -106,6 +107,8 @@ static bool write_message(struct pp_viewers *viewers, const struct pp_viewer *vi
                           double version, struct pp_buf *out)
 {
     size_t start = out->len;
+    if (viewer->framed)
+        return pp_frames_write(viewers, viewer, seen, version, out);
     pp_envelope_begin(out, TYPE, sizeof TYPE - 1);
     pp_buf_append_string(out, "{\"room\":");
     pp_buf_append(out, viewers->name.data, viewers->name.len);
@@ -157,10 +160,19 @@ static void choose_parcel(struct pp_viewers *viewers, uint32_t number, double ve
 
 static bool send_parcel(struct pp_viewers *viewers, struct pp_viewer *viewer, struct parcel *parcel)
 {
-    parcel->out.encoding = parcel->viewers >= WORTH_COMPRESSING ? viewers->encoding : &viewers->plain;
-    parcel->out.envelope = viewers->parcels->texts.data + parcel->at;
-    parcel->out.envelope_len = parcel->len;
-    parcel->out.control = true;
+    const char *bytes = viewers->parcels->texts.data + parcel->at;
+    struct pp_outgoing *out = &parcel->out;
+    out->encoding = parcel->viewers >= WORTH_COMPRESSING ? viewers->encoding : &viewers->plain;
+    out->control = true;
+    out->only_framed = viewer->framed;
+    if (viewer->framed) {
+        out->type_id = PP_TYPE_ROOM_VIEW;
+        out->schema_payload = bytes;
+        out->schema_payload_len = parcel->len;
+    } else {
+        out->envelope = bytes;
+        out->envelope_len = parcel->len;
+    }
     return pp_session_send(viewer->member->session, &parcel->out, false);
 }
 

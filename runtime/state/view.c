@@ -181,7 +181,7 @@ static void put_item(struct pp_state_writer *w, const struct part *part, const s
                      uint32_t id, struct pp_state_prefix *prefix)
 {
     struct pp_state_block *block = part->group->items[id];
-    if (!w->whole && changed(part, id / 64) >> id % 64 & 1) {
+    if (pieces && changed(part, id / 64) >> id % 64 & 1) {
         const struct piece *piece = &part->pieces->by_id[id];
         pp_state_put_mask(w, block->record, piece->mask, prefix);
         put_piece(w, pieces, piece);
@@ -264,13 +264,13 @@ static void put_whole(struct pp_state_block *root, const struct pp_state_sight *
     put_view(out, &view, NULL);
 }
 
-int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed,
+int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed, bool always,
                         struct pp_buf *out)
 {
     static const struct pp_state_pieces none;
-    const struct pp_state_pieces *pieces = changed ? root->state->pieces : &none;
+    const struct pp_state_pieces *pieces = changed && root->state->pieces ? root->state->pieces : &none;
     struct view view = look(root, sight, pieces->mask, pieces);
-    if (view.mask == 0)
+    if (view.mask == 0 && !always)
         return 0;
     uint32_t version = root->state->version;
     pp_buf_append_char(out, (char)(unsigned char)version);

@@ -33,10 +33,10 @@ void pp_state_want_pieces(struct pp_state_block *root, bool wanted);
 void pp_state_keep_pieces(struct pp_state_block *root);
 void pp_state_delete_pieces(struct pp_state_pieces *pieces); /* NULL is fine */
 
-/* Appends the delta from what is known to what is seen: 1; 0 where it is the same. To be called after the delta of
- * this version, or where nothing changed (`changed` is false) without one; then what came into the view and left it
- * is all there is. */
-int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed,
+/* Appends the delta from what is known to what is seen: 1; 0 where it is the same, unless it is wanted `always`. To be
+ * called after the delta of this version, or where nothing changed (`changed` is false) without one; then what came
+ * into the view and left it is all there is. */
+int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed, bool always,
                         struct pp_buf *out);
 
 /* Appends a snapshot of what is seen, of the last commit. */

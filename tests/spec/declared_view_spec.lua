@@ -12,7 +12,8 @@ struct pp_state_sight {
 };
 int pp_state_map_field(void *root, const char *name, size_t len);
 void pp_state_want_pieces(void *root, bool wanted);
-int pp_state_view_delta(void *root, const struct pp_state_sight *sight, bool changed, struct pp_state_buf *out);
+int pp_state_view_delta(void *root, const struct pp_state_sight *sight, bool changed, bool always,
+                        struct pp_state_buf *out);
 void pp_state_view_snapshot(void *root, const struct pp_state_sight *sight, struct pp_state_buf *out);
 ]]
 local C = ffi.C
@@ -122,7 +123,7 @@ end
 local function tell(viewer, state, changed)
   local root = state.__pp_block
   local seen, names = choose(state)
-  local told = C.pp_state_view_delta(root, sight_of(root, viewer.known, seen), changed, buffer) == 1
+  local told = C.pp_state_view_delta(root, sight_of(root, viewer.known, seen), changed, false, buffer) == 1
   local bytes = memory.take(buffer)
   if told then
     local version = World:version(state)
@@ -170,7 +171,7 @@ describe("a view of a declared state", function()
     viewer.copy.__pp_block.state.version = version - 1
     assert.is_true(tell(viewer, state, false))
     local root = state.__pp_block
-    assert.equal(0, C.pp_state_view_delta(root, sight_of(root, viewer.known, viewer.known), false, buffer))
+    assert.equal(0, C.pp_state_view_delta(root, sight_of(root, viewer.known, viewer.known), false, false, buffer))
   end)
 
   it("is of maps of the root alone", function()

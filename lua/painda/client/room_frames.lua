@@ -92,24 +92,37 @@ end
 
 local REASONS = { DELTA_GAP = "gap", DECODE_ERROR = "delta", STATE_DESYNC = "desync" }
 
-local function on_delta(client, known, bytes, at)
+local function take_delta(client, known, bytes, at, versions)
   if known.asked then
     return
   elseif not known.version then -- the state was not told: syncOnJoin is off
     return rooms.resync(client, known.id, known, "gap")
   end
   local is_heard = client._events.roomDelta ~= nil
-  local ok, change, code = declared.apply(known.state, sub(bytes, at), is_heard, 1)
+  local ok, change, code = declared.apply(known.state, sub(bytes, at), is_heard, versions)
   if not ok then
     return rooms.resync(client, known.id, known, REASONS[code])
   end
-  known.version = known.version + 1
+  known.version = known.schema:version(known.state)
   if is_heard then
     calls.fire(client, "roomDelta", told(known, change))
   end
 end
 
-local FRAMES = { [0xFF01] = on_state, [0xFF02] = on_delta }
+local function on_delta(client, known, bytes, at)
+  take_delta(client, known, bytes, at, 1)
+end
+
+-- Of a member that sees a part of the state.
+local function on_view(client, known, bytes, at)
+  local versions, begin = varint(bytes, at)
+  if not versions then
+    return rooms.resync(client, known.id, known, "delta")
+  end
+  take_delta(client, known, bytes, begin, versions)
+end
+
+local FRAMES = { [0xFF01] = on_state, [0xFF02] = on_delta, [0xFF03] = on_view }
 
 -- Takes a frame of the protocol's. One of another kind, or of a room that is not known, says nothing.
 function _M.on_frame(client, type_id, bytes)

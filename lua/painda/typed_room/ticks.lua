@@ -232,10 +232,7 @@ local function synchronise(self)
     publish(self, json, frame, before)
   end
   if self._views and not self._complaint then
-    local fallen, framed = views.tick(self, changed, slow_above(self), report)
-    if framed then
-      _M.greet(self, framed)
-    end
+    local fallen = views.tick(self, changed, slow_above(self), report)
     if fallen[1] then
       behind.viewers_fell(self, fallen, before, changed)
     end

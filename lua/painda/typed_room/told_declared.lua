@@ -38,7 +38,17 @@ function Told:snapshot()
   return self.schema:snapshot(self._state)
 end
 
--- For views: read from what JSON says, once for each version.
+-- For views: where the state is, for C.
+function Told:address()
+  return declared.address(self._state)
+end
+
+-- For views: has the state a map of that name?
+function Told:has_map(name)
+  return declared.has_map(self.schema, name)
+end
+
+-- For views: all that is known, read from what JSON says, once for each version.
 function Told:tree()
   local tree, version = self._tree or core.told(), self:version()
   self._tree = tree

@@ -19,6 +19,7 @@ local type, error, next, ipairs, pairs, xpcall = type, error, next, ipairs, pair
 local concat, traceback = table.concat, debug.traceback
 
 local check, is_point = view_options.check, view_options.is_point
+local STATE_FRAME = 0xFF01 -- as in runtime/wire/frame.h
 
 local _M = {}
 
@@ -35,12 +36,20 @@ local function ensure(self)
       faults = {},
       count = 0,
     }
+    if self._told.frames then
+      self._views.core:frames(self._told:address(), self._number_bytes)
+    end
   end
   return self._views
 end
 
--- The numbers of the maps. Looks at the state again where one is new. Raises where they are too many.
+-- The numbers of the maps. Looks at the state again where one is new. Raises where they are too many, or can't be.
 local function number_maps(self, names, level)
+  for _, name in ipairs(names) do
+    if self._told.frames and not self._told:has_map(name) then
+      error(("room %q: its state has no map %q that a view could be of"):format(self.id, name), level + 1)
+    end
+  end
   local views, is_new = ensure(self), false
   for _, name in ipairs(names) do
     if not views.maps[name] then
@@ -188,8 +197,8 @@ end
 -- --- viewers ---
 
 local function add(self, client, member, view)
-  local views, framed = self._views, self._told.frames and core.takes_state(client._ref)
-  local even = member.here and member.since == nil and member.told and not framed
+  local views = self._views
+  local even = member.here and member.since == nil and member.told
   member.viewer = views.core:add(client._ref, view.number, self._version, even)
   views.clients[member.viewer] = client
   views.count = views.count + 1
@@ -350,20 +359,34 @@ end
 
 -- --- telling ---
 
+local function takes_frames(self, client)
+  return self._told.frames and core.takes_state(client._ref)
+end
+
 -- Tells a viewer all that it sees.
 function _M.send_whole(self, client, member)
+  if takes_frames(self, client) then
+    local bytes = self._views.core:whole_frame(member.viewer, self._version)
+    core.frame_parcel(self.server._core, STATE_FRAME, bytes):send { client._ref }
+    return
+  end
   local state = self._views.core:whole(member.viewer, self._version)
   local text = ('{"room":%s,"state":%s,"full":true,"version":%d}'):format(self._name, state, self._version)
   core.publish(self.server._core, "__pp_room_state", text, { client._ref })
 end
 
 -- The viewer knows what it sees, without being told: it was told elsewhere.
-function _M.assume(self, member)
-  self._views.core:whole(member.viewer, self._version)
+function _M.assume(self, client, member)
+  local views = self._views.core
+  local write = takes_frames(self, client) and views.whole_frame or views.whole
+  write(views, member.viewer, self._version)
 end
 
--- Tells a viewer what became different since `kept`. False where all of it is shorter.
+-- Tells a viewer what became different since `kept`. False where all of it is shorter, or comes in a frame.
 function _M.send_since(self, client, member, kept)
+  if takes_frames(self, client) then
+    return false
+  end
   local delta, from = self._views.core:since(member.viewer, kept, self._version)
   if not delta then
     return false
@@ -378,22 +401,13 @@ function _M.wait(self, member)
   self._views.core:wait(member.viewer)
 end
 
--- Those that have no view any more know all, and are members like others. Returns the refs of those that take frames:
--- they begin with the whole.
+-- Those that have no view any more know all, and are members like others.
 local function let_go(self, viewers)
-  local framed = {}
   for _, viewer in ipairs(viewers) do
     local client = self._views.clients[viewer]
-    local member = self._members[client]
-    _M.forget(self, member)
-    if self._told.frames and core.takes_state(client._ref) then
-      member.since, member.not_before, self._lagging = false, 0, true
-      framed[#framed + 1] = client._ref
-    else
-      core.leave(client._ref, self._behind)
-    end
+    _M.forget(self, self._members[client])
+    core.leave(client._ref, self._behind)
   end
-  return framed
 end
 
 local function look(self, changed, report)
@@ -423,8 +437,7 @@ local function give_up_numbers(self)
   end
 end
 
--- A tick: tells each viewer what became different for it. Returns who fell behind, and the refs of those that are to
--- have frames from now on.
+-- A tick: tells each viewer what became different for it. Returns who fell behind.
 function _M.tick(self, changed, above, report)
   look(self, changed, report)
   local views, stats = self._views, self._stats
@@ -436,7 +449,10 @@ function _M.tick(self, changed, above, report)
   for i, viewer in ipairs(fell or {}) do
     clients[i] = views.clients[viewer]
   end
-  return clients, left and let_go(self, left)
+  if left then
+    let_go(self, left)
+  end
+  return clients
 end
 
 -- What they knew, for those that fell behind.
