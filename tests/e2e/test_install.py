@@ -30,6 +30,16 @@ def test_it_runs_an_application_from_another_directory(tmp_path):
         assert ws.receive_frame("hello").payload == {"from": "elsewhere"}
 
 
+def test_what_luacheck_wants_to_know_comes_with_it(tmp_path):
+    config = Path(INSTALLED).parents[1] / "share" / "painda" / "luacheckrc"
+    app = tmp_path / "app.lua"
+    app.write_text(HELLO)
+    command = ["luacheck", "--no-config", "--default-config", config, app]
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    app.write_text(HELLO + "\nsurver:close()\n")
+    assert b"undefined variable" in subprocess.run(command, capture_output=True, timeout=60).stdout
+
+
 def test_the_editor_types_come_with_it():
     types = Path(INSTALLED).parents[1] / "share" / "painda" / "types"
     assert list(types.glob("*.lua")), f"no LuaLS types in {types}"

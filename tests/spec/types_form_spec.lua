@@ -3,7 +3,8 @@
 
 local FOLDER = "lua/painda/types/" -- the suite is run from the root of the source
 local BASE = { -- what an editor knows without us
-  "any", "boolean", "false", "fun", "integer", "lightuserdata", "nil", "number", "self", "string", "table", "thread", "true",
+  "any", "boolean", "false", "fun", "integer", "lightuserdata", "nil", "number", "self", "string", "table", "thread",
+  "true",
 } -- stylua: ignore
 
 local files = {}
@@ -148,8 +149,8 @@ describe("annotations", function()
     body = body:match ".*\n\n(.-)$" or body
     local events = {}
     for line in body:gmatch "[^\n]+" do
-      local names = line:match "^%-%-%-@overload fun%(self, name: (.-), fn" or line:match '^%-%-%-@param name (".*)$' or ""
-      for name in names:gmatch '"([^"]+)"' do
+      local names = line:match "^%-%-%-@overload fun%(self, name: (.-), fn" or line:match '^%-%-%-@param name (".*)$'
+      for name in (names or ""):gmatch '"([^"]+)"' do
         events[name] = true
       end
     end

@@ -13,7 +13,7 @@ local function read(path)
   return text
 end
 
--- Class → the parameters of its functions, by name: "self, a, b". A class belongs to the local variable that follows it.
+-- Class → the parameters of its functions, by name: "self, a, b". A class belongs to the local variable below it.
 local function annotated(text)
   local classes, variables = {}, {}
   local class
