@@ -237,6 +237,8 @@ GROUPS = [
            *delta_rows("large", "1,000 players, 100 move", bytes_goal=1),
            *delta_rows("insert", "one more in front of 100", bytes_goal=1),
            *delta_rows("same", "nothing changed"),
+           Row("delta", "a room of 100 that nothing touched: a tick, of what changed's time",
+               lambda f: f["painda"]["untouched_ns"] / f["painda"]["moved_ns"], ("painda",), most=0.05),
            *delta_rows("all", "each of 100 players changed", bytes_goal=1)]),
     Group({"painda": codec("painda"), "node": codec("node"), "cjson": codec("cjson")},
           [codec_row("json", "JSON decode of 26 KB, of node's time", "decode_ns", "painda", most=1.0),
