@@ -164,13 +164,22 @@ static bool is_greeting(const struct engine *engine, const struct conn *conn, co
            memcmp(frame->payload + 16, "{\"type\":\"__pp_session\"", 22) == 0;
 }
 
+// Where nobody sends.
+static void count_message(struct engine *engine, struct conn *conn)
+{
+    if (engine->plan->format == PP_BENCH_COLYSEUS && conn->received == 0)
+        queue_pong(conn, PP_BENCH_BINARY, (const uint8_t *)"\n", 1);
+    conn->received++;
+    engine->result->messages++;
+}
+
 static void take_frame(struct engine *engine, struct conn *conn, const struct pp_bench_frame *frame)
 {
     bool engine_ping = engine->plan->format == PP_BENCH_SOCKETIO && frame->length == 1 && frame->payload[0] == '2';
     if (engine_ping)
         queue_pong(conn, PP_BENCH_TEXT, (const uint8_t *)"3", 1);
-    else if (frame->opcode <= PP_BENCH_BINARY && engine->plan->mode == PP_BENCH_HOLD)
-        conn->received++;
+    else if (frame->opcode <= PP_BENCH_BINARY && engine->plan->mode >= PP_BENCH_HOLD)
+        count_message(engine, conn);
     else if (frame->opcode <= PP_BENCH_BINARY && !is_greeting(engine, conn, frame))
         take_message(engine, conn, frame);
     else if (frame->opcode == PP_BENCH_PING && frame->length <= 125)
@@ -272,7 +281,8 @@ static void finish(struct engine *engine)
 static void begin_sending(struct engine *engine)
 {
     const struct pp_bench_plan *plan = engine->plan;
-    uint32_t senders = plan->mode == PP_BENCH_BROADCAST ? 1 : plan->connections;
+    uint32_t all = plan->mode == PP_BENCH_LISTEN ? 0 : plan->connections;
+    uint32_t senders = plan->mode == PP_BENCH_BROADCAST ? 1 : all;
     for (uint32_t i = plan->idle; i < plan->idle + senders; i++)
         fill_ring(engine, &engine->conns[i]);
     engine->now = clock_now();
@@ -304,6 +314,8 @@ static void turn_for(struct engine *engine, double seconds)
 static uint64_t count_missing(const struct engine *engine)
 {
     uint64_t missing = 0;
+    if (engine->plan->mode == PP_BENCH_LISTEN)
+        return 0;
     for (uint32_t i = engine->plan->idle; i < engine->count; i++) {
         bool broadcast = engine->plan->mode == PP_BENCH_BROADCAST;
         missing += engine->conns[broadcast ? engine->plan->idle : i].sent - engine->conns[i].received;
@@ -376,7 +388,7 @@ void pp_bench_hold(const struct pp_bench_plan *plan)
     printf("{\"connected\": %u}\n", engine.count);
     fflush(stdout);
     do
-        turn(&engine, 50);
+        turn(&engine, plan->spin ? 0 : 50);
     while (poll(&input, 1, 0) <= 0 || read(STDIN_FILENO, &byte, 1) > 0);
     finish(&engine);
 }

@@ -12,6 +12,7 @@ enum pp_bench_mode {
     PP_BENCH_BROADCAST, // the first connection sends; what arrives at any is counted, its own copy lets it send one
                         // more
     PP_BENCH_HOLD,      // nobody sends; the connections stay open until standard input closes
+    PP_BENCH_LISTEN,    // nobody sends; what arrives is counted
 };
 
 struct pp_bench_plan {

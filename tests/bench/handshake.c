@@ -48,11 +48,18 @@ static void receive_head(int fd, char *head, size_t room)
 
 static void upgrade(int fd, const struct pp_bench_server *server)
 {
-    char text[2048];
+    char text[2048], line[1024];
+    const char *path = server->path;
+    if (server->paths) {
+        if (!fgets(line, sizeof line, server->paths))
+            errx(2, "--paths has too few lines");
+        line[strcspn(line, "\n")] = '\0';
+        path = line;
+    }
     int length = snprintf(text, sizeof text,
                           "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                           "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                          server->path, ntohs(server->address.sin_port));
+                          path, ntohs(server->address.sin_port));
     if (length >= (int)sizeof text)
         errx(2, "--path is too long");
     send_all(fd, text, (size_t)length);

@@ -5,10 +5,12 @@
 #include "message.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 
 struct pp_bench_server {
     struct sockaddr_in address;
     const char *path; // of the upgrade request, query string and all
+    FILE *paths;      // where not NULL: the next line of it instead
 };
 
 // Returns a non-blocking socket whose next byte is the first of a frame. Ends the program with a message where the

@@ -9,16 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] = "bench_load --port N [options]: load for a WebSocket server on 127.0.0.1\n"
-                           "  --mode echo|broadcast|hold   what counts as an answer; hold: idle until stdin closes\n"
-                           "  --format painda|json|socketio\n"
-                           "  --connections N (100)        --idle N (0) more, silent\n"
-                           "  --inflight N (16)            messages a sender has under way\n"
-                           "  --size BYTES (80)            of a message, the 16-byte header of a painda frame in it\n"
-                           "  --seconds S (3)              --warmup S (1)\n"
-                           "  --path PATH                  of the upgrade request\n"
-                           "  --spin                       never sleep while waiting\n"
-                           "  --server-pid PID             whose processor time to report\n";
+static const char help[] =
+    "bench_load --port N [options]: load for a WebSocket server on 127.0.0.1\n"
+    "  --mode echo|broadcast|hold|listen   what counts as an answer; hold: idle until stdin closes\n"
+    "  --format painda|json|socketio|colyseus (of which the last only listens)\n"
+    "  --connections N (100)        --idle N (0) more, silent\n"
+    "  --inflight N (16)            messages a sender has under way\n"
+    "  --size BYTES (80)            of a message, the 16-byte header of a painda frame in it\n"
+    "  --seconds S (3)              --warmup S (1)\n"
+    "  --path PATH                  of the upgrade request\n"
+    "  --paths FILE                 the same, one a line, for each connection its own\n"
+    "  --spin                       never sleep while waiting\n"
+    "  --server-pid PID             whose processor time to report\n";
 
 static double number(const char *text, const char *name, double least, double most)
 {
@@ -38,25 +40,23 @@ static int choice(const char *text, const char *name, const char *const *words, 
 }
 
 static const struct option options[] = {
-    {"mode", 1, 0, 'm'},        {"format", 1, 0, 'f'},
-    {"connections", 1, 0, 'c'}, {"idle", 1, 0, 'i'},
-    {"inflight", 1, 0, 'd'},    {"size", 1, 0, 'b'},
-    {"seconds", 1, 0, 's'},     {"warmup", 1, 0, 'w'},
-    {"path", 1, 0, 'u'},        {"port", 1, 0, 'p'},
-    {"spin", 0, 0, 'x'},        {"help", 0, 0, 'h'},
-    {"server-pid", 1, 0, 'P'},  {0},
+    {"mode", 1, 0, 'm'},       {"format", 1, 0, 'f'},   {"connections", 1, 0, 'c'},
+    {"idle", 1, 0, 'i'},       {"inflight", 1, 0, 'd'}, {"size", 1, 0, 'b'},
+    {"seconds", 1, 0, 's'},    {"warmup", 1, 0, 'w'},   {"path", 1, 0, 'u'},
+    {"port", 1, 0, 'p'},       {"spin", 0, 0, 'x'},     {"help", 0, 0, 'h'},
+    {"server-pid", 1, 0, 'P'}, {"paths", 1, 0, 'U'},    {0},
 };
 
 static void take_option(struct pp_bench_plan *plan, int letter, const char *name)
 {
-    static const char *const modes[] = {"echo", "broadcast", "hold"};
-    static const char *const formats[] = {"painda", "json", "socketio"};
+    static const char *const modes[] = {"echo", "broadcast", "hold", "listen"};
+    static const char *const formats[] = {"painda", "json", "socketio", "colyseus"};
     switch (letter) {
     case 'm':
-        plan->mode = (enum pp_bench_mode)choice(optarg, name, modes, 3);
+        plan->mode = (enum pp_bench_mode)choice(optarg, name, modes, 4);
         break;
     case 'f':
-        plan->format = (enum pp_bench_format)choice(optarg, name, formats, 3);
+        plan->format = (enum pp_bench_format)choice(optarg, name, formats, 4);
         break;
     case 'c':
         plan->connections = (uint32_t)number(optarg, name, 1, 60000);
@@ -78,6 +78,11 @@ static void take_option(struct pp_bench_plan *plan, int letter, const char *name
         break;
     case 'u':
         plan->server.path = optarg;
+        break;
+    case 'U':
+        plan->server.paths = fopen(optarg, "r");
+        if (!plan->server.paths)
+            err(2, "--paths %s", optarg);
         break;
     case 'p':
         plan->server.address.sin_port = htons((uint16_t)number(optarg, name, 1, 65535));
@@ -110,6 +115,8 @@ static struct pp_bench_plan parse(int argc, char **argv)
         errx(2, "--port is missing (see --help)");
     if (!plan.server.path)
         plan.server.path = plan.format == PP_BENCH_SOCKETIO ? "/socket.io/?EIO=4&transport=websocket" : "/";
+    if (plan.format == PP_BENCH_COLYSEUS && plan.mode < PP_BENCH_HOLD)
+        errx(2, "this format only listens (see --help)");
     if (plan.size < pp_bench_message_least(plan.format))
         errx(2, "--size is at least %zu for this format", pp_bench_message_least(plan.format));
     return plan;

@@ -9,6 +9,7 @@ enum pp_bench_format {
     PP_BENCH_PAINDA,   // binary: the 16-byte header, then the JSON envelope
     PP_BENCH_JSON,     // text: the bare envelope, for ws
     PP_BENCH_SOCKETIO, // text: an event packet of Socket.IO in an Engine.IO message
+    PP_BENCH_COLYSEUS, // nothing but the answer to the first message, by which a client says that it has joined
 };
 
 enum { PP_BENCH_TAG = 7, PP_BENCH_MESSAGE_MAX = 60000 };

@@ -14,10 +14,12 @@ from typing import Callable
 
 import quiet
 import report
-from servers import ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, start_ms, virtual_clients
+from servers import (ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, rooms_held, rooms_ticks, start_ms,
+                     virtual_clients)
 
 IDLE = 5000
 STORM = 5000
+ROOMS = 200  # of the row "rooms"
 RELOADED = 1000  # clients that are connected while the application is reloaded
 RELOADS = 200
 SLEEPS = 30  # ms that the row "middleware" sleeps for each message: as many in flight are a thousand a second
@@ -69,6 +71,12 @@ class Bench:
 
     def delta(self, name):
         return deltas(self.tools, name)
+
+    def rooms(self, *what):
+        return rooms_ticks(self.tools, *what, self.seconds)
+
+    def held(self, *what):
+        return rooms_held(self.tools, *what)
 
     def codec(self, name):
         return codec_times(self.tools, name)
@@ -122,6 +130,14 @@ def delta_rows(case, title, bytes_goal=None):
         yield Row("delta", "the same: bytes, of the smaller one's", of_best("bytes"), uses, most=bytes_goal)
 
 
+def rooms(*what):
+    return lambda bench: bench.rooms(*what)
+
+
+def held(*what):
+    return lambda bench: bench.held(*what)
+
+
 def codec(name):
     return lambda bench: bench.codec(name)
 
@@ -141,6 +157,11 @@ def declared_group(kind, players, moving, *more):
 def ratio(key, title, figure, ours, theirs, **goal):
     """The row ours / theirs, of one figure."""
     return Row(key, title, lambda f: f[ours][figure] / f[theirs][figure], (ours, theirs), **goal)
+
+
+def figure(key, title, name, contender, unit="x", **goal):
+    """The row of one figure."""
+    return Row(key, title, lambda f: f[contender][name], (contender,), unit=unit, **goal)
 
 
 def slept(title, figure, name, **goal):
@@ -240,6 +261,22 @@ GROUPS = [
            Row("delta", "a room of 100 that nothing touched: a tick, of what changed's time",
                lambda f: f["painda"]["untouched_ns"] / f["painda"]["moved_ns"], ("painda",), most=0.05),
            *delta_rows("all", "each of 100 players changed", bytes_goal=1)]),
+    Group({"painda": rooms("painda", "declared", ROOMS), "painda tables": rooms("painda", "tables", ROOMS),
+           "colyseus": rooms("colyseus", "declared", ROOMS)},
+          [ratio("rooms", f"{ROOMS} rooms of 20, 10 of 20 move 60 times a second: bytes, of Colyseus", "tick_bytes",
+                 "painda", "colyseus", most=0.75),
+           figure("rooms", "the same: p99 of what ticks are late", "p99_ms", "painda", "ms"),
+           figure("rooms", "the same, Colyseus", "p99_ms", "colyseus", "ms"),
+           figure("rooms", "the same: of all ticks there were", "kept", "painda"),
+           figure("rooms", "the same, Colyseus", "kept", "colyseus"),
+           figure("rooms", "the same: a client is sent in a second", "bytes", "painda", "B"),
+           figure("rooms", "the same, where the state is tables", "bytes", "painda tables", "B"),
+           figure("rooms", "the same, Colyseus", "bytes", "colyseus", "B")]),
+    Group({"painda": held("painda", "declared", 160), "painda tables": held("painda", "tables", 160),
+           "colyseus": held("colyseus", "declared", 100)},
+          [figure("held", "such rooms that one core holds (p99 of lateness 4 ms)", "rooms", "painda"),
+           figure("held", "the same, where the state is tables", "rooms", "painda tables"),
+           ratio("held", "the same, of Colyseus", "rooms", "painda", "colyseus", least=1.5)]),
     Group({"painda": codec("painda"), "node": codec("node"), "cjson": codec("cjson")},
           [codec_row("json", "JSON decode of 26 KB, of node's time", "decode_ns", "painda", most=1.0),
            codec_row("json", "JSON encode of 26 KB, of node's time", "encode_ns", "painda", most=0.8),

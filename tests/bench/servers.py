@@ -42,7 +42,8 @@ class Tools:
 
 
 # What the load speaks with each server. The limit server takes any frame; it gets those that Painda gets.
-FORMATS = {"painda": "painda", "painda --watch": "painda", "limit": "painda", "ws": "json", "socket.io": "socketio"}
+FORMATS = {"painda": "painda", "painda --watch": "painda", "limit": "painda", "ws": "json", "socket.io": "socketio",
+           "colyseus": "colyseus"}
 
 
 def pinned(core, command):
@@ -74,14 +75,15 @@ def end(process):
 class Server:
     """A running server. Used in a `with` block, at whose end it is gone."""
 
-    def __init__(self, tools, name, work):
+    def __init__(self, tools, name, work, **settings):
         if name == "painda" and not os.access(tools.painda, os.X_OK):
             raise Failure(f"painda: {tools.painda} is not there; scripts/build makes it")
         self.tools, self.format, self.port = tools, FORMATS[name], free_port()
         self.name = f"{name} ({work})"
-        self.log = tempfile.TemporaryFile("w+")
+        self.log = tempfile.TemporaryFile("a+")  # the server goes on at its end, wherever we read
         command = pinned(tools.server_core, tools.server_command(name, work, self.port))
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env={**os.environ, **settings})
 
     def __enter__(self):
         try:
@@ -169,6 +171,36 @@ class Server:
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0]) if children else self.process.pid
 
+    @contextlib.contextmanager
+    def holding(self, options):
+        """Connections that stay open and say nothing, from when all of them are there to the end of the block."""
+        holder = subprocess.Popen(self.load_command({"mode": "hold", **options}), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            if not holder.stdout.readline():
+                raise self.failure(holder.stderr.read())
+            yield
+            if holder.poll() is not None:
+                raise self.failure(holder.stderr.read())
+        finally:
+            holder.stdin.close()
+            end(holder)
+            holder.stdout.close()
+            holder.stderr.close()
+
+    def printed(self, seconds):
+        """The figures that the server prints, within so many seconds from now."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.log.seek(0)
+            figures = re.search(r"^\{.*\}$", self.log.read(), re.MULTILINE)
+            if figures:
+                return json.loads(figures.group(0))
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise self.failure("it printed no figures")
+
     def status(self, name):
         """A size from /proc, in bytes."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
@@ -191,20 +223,39 @@ class Server:
     def memory_per_connection(self, count):
         """Resident bytes that each of `count` silent connections adds."""
         before = self.settled()
-        holder = subprocess.Popen(self.load_command({"mode": "hold", "connections": count}), stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        try:
-            if not holder.stdout.readline():
-                raise self.failure(holder.stderr.read())
-            after = self.settled()
-            if holder.poll() is not None:
-                raise self.failure(holder.stderr.read())
-            return (after - before) / count
-        finally:
-            holder.stdin.close()
-            end(holder)
-            holder.stdout.close()
-            holder.stderr.close()
+        with self.holding({"connections": count}):
+            return (self.settled() - before) / count
+
+
+MEMBERS = 20  # of each room, in apps/rooms.lua and peers/colyseus.mjs
+CLIMB_SECONDS = 25
+
+
+@contextlib.contextmanager
+def rooms_server(tools, name, kind, count, **settings):
+    """A server with so many rooms, and what the load needs to fill them."""
+    with tempfile.NamedTemporaryFile() as paths:
+        work = {"BENCH_KIND": kind, "BENCH_ROOMS": str(count), "BENCH_PATHS": paths.name, **settings}
+        with Server(tools, name, "rooms", **work) as running:
+            options = {"connections": count * MEMBERS, "spin": True}
+            options.update({"path": "/?pp_caps=state"} if name == "painda" else {"paths": paths.name})
+            yield running, options
+
+
+def rooms_ticks(tools, name, kind, count, seconds):
+    """How late the ticks of so many rooms are, what the server takes for them, and what a member is sent a second."""
+    with rooms_server(tools, name, kind, count) as (running, options):
+        heard = running.load(mode="listen", seconds=seconds, warmup=1.5, **options)
+        return {**running.printed(5), "server_cpu": heard["server_cpu"], "load_cpu": heard["load_cpu"],
+                "bytes": heard["bytes_in"] / heard["seconds"] / options["connections"],
+                "tick_bytes": heard["bytes_in"] / heard["messages"]}
+
+
+def rooms_held(tools, name, kind, most):
+    """How many rooms one core holds before one tick in a hundred is later than 4 ms."""
+    with rooms_server(tools, name, kind, most, BENCH_CLIMB="1") as (running, options):
+        with running.holding(options):
+            return running.printed(CLIMB_SECONDS)
 
 
 def start_ms(tools, times=9):
