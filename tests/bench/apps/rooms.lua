@@ -9,7 +9,7 @@ local painda = require "painda"
 
 local KIND, ROOMS, CLIMB = os.getenv "BENCH_KIND", tonumber(os.getenv "BENCH_ROOMS"), os.getenv "BENCH_CLIMB"
 local MEMBERS, PLAYERS, MOVING, PERIOD = 20, 20, 10, 1000 / 60
-local FIRST, GROWTH, NEAR, STEP_MS, TRIES = 20, 1.4, 1.05, 600, 3 -- of a climb
+local FIRST, GROWTH, NEAR, STEP_MS, TRIES, CLIMB_MS = 20, 1.4, 1.05, 600, 3, 16000 -- of a climb
 local LATE_MS, KEPT = 4, 0.95 -- how late one in a hundred may be, and what share of the ticks there is to be
 
 ffi.cdef [[
@@ -133,7 +133,7 @@ end
 
 -- Goes up until the ticks come late TRIES times, and then halves what is between.
 local function climb()
-  local good, bad, tries = 0, ROOMS + 1, TRIES + 1 -- the first time all is still to be compiled
+  local begun, good, bad, tries = now(), 0, ROOMS + 1, TRIES + 1 -- the first time all is still to be compiled
   local function step()
     local fine = late_at(0.99) <= LATE_MS and kept(awake) >= KEPT
     tries = tries - 1
@@ -142,7 +142,7 @@ local function climb()
     elseif tries == 0 then
       bad = awake
     end
-    if bad - good <= math.max(good * (NEAR - 1), 1) then
+    if bad - good <= math.max(good * (NEAR - 1), 1) or now() - begun > CLIMB_MS then
       return report { rooms = good }
     elseif fine or tries == 0 then
       wake(bad > ROOMS and math.min(math.ceil(awake * GROWTH), ROOMS) or math.floor((good + bad) / 2))
@@ -152,6 +152,7 @@ local function climb()
     painda.after(STEP_MS, step)
   end
   wake(FIRST)
+  reset()
   painda.after(STEP_MS, step)
 end
 

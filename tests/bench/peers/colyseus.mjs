@@ -7,7 +7,7 @@ import { WebSocketTransport } from "@colyseus/ws-transport";
 
 const [ROOMS, CLIMB] = [+process.env.BENCH_ROOMS, process.env.BENCH_CLIMB];
 const [MEMBERS, PLAYERS, MOVING, PERIOD] = [20, 20, 10, 1000 / 60];
-const [FIRST, GROWTH, NEAR, STEP_MS, TRIES] = [20, 1.4, 1.05, 600, 3];
+const [FIRST, GROWTH, NEAR, STEP_MS, TRIES, CLIMB_MS] = [20, 1.4, 1.05, 600, 3, 16000];
 const [LATE_MS, KEPT] = [4, 0.95];
 
 const place = () => Math.floor(Math.random() * 4000) - 2000;
@@ -84,13 +84,15 @@ function hold() {
 }
 
 function climb() {
-  let [good, bad, tries] = [0, ROOMS + 1, TRIES + 1];
+  const begun = performance.now();
+  let [good, bad, tries] = [0, ROOMS + 1, TRIES + 1]; // the first time all is still to be compiled
   const step = () => {
     const fine = lateAt(0.99) <= LATE_MS && kept(awake) >= KEPT;
     tries--;
     if (fine) good = awake;
     else if (tries === 0) bad = awake;
-    if (bad - good <= Math.max(good * (NEAR - 1), 1)) return report({ rooms: good });
+    const near = bad - good <= Math.max(good * (NEAR - 1), 1);
+    if (near || performance.now() - begun > CLIMB_MS) return report({ rooms: good });
     if (fine || tries === 0) {
       wake(bad > ROOMS ? Math.min(Math.ceil(awake * GROWTH), ROOMS) : Math.floor((good + bad) / 2));
       tries = TRIES;
@@ -99,6 +101,7 @@ function climb() {
     setTimeout(step, STEP_MS);
   };
   wake(FIRST);
+  reset();
   setTimeout(step, STEP_MS);
 }
 
