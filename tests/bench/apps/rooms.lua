@@ -1,6 +1,6 @@
--- The rows "rooms": BENCH_ROOMS rooms of 20 members and 20 players, of which 10 move in each of 60 ticks a second; when
--- all members are in, the rooms begin. peers/colyseus.mjs does the same. BENCH_KIND says of what the state is: tables or
--- declared. What is noted is by how much a tick comes later after the one before than it should.
+-- The rows "rooms": BENCH_ROOMS rooms of 20 members and 20 players, of which 10 move in each of 60 ticks a second. The
+-- rooms begin when all members are in; peers/colyseus.mjs does the same. BENCH_KIND says of what the state is: tables
+-- or declared. What is noted is by how much a tick comes later after the one before than it should.
 --
 -- Prints the figures of the time after the first second, when the first member leaves; or, with BENCH_CLIMB, lets more
 -- and more of the rooms begin until the ticks come late, and prints how many can be at once.
