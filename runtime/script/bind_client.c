@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "script/bind.h"
 #include "script/call.h"
+#include "script/lua_atoms.h"
 #include "script/lua_connection.h"
 #include "script/lua_json.h"
 #include "script/lua_message.h"
@@ -110,6 +111,7 @@ static void deliver(struct pp_lua_connection *connection, const struct pp_messag
         lua_pushlstring(task, message->ns, message->ns_len);
     else
         lua_pushnil(task);
+    pp_lua_atom_note_text(message->type, message->type_len);
     pp_call_run(connection->vm, task, 5, "message");
 }
 

@@ -75,6 +75,12 @@ void pp_lua_atom_note(const struct pp_lua_atom *atom)
     pp_pulse->type = atom == &nobody ? SLOTS : (uint32_t)at;
 }
 
+void pp_lua_atom_note_text(const char *bytes, size_t len)
+{
+    pp_pulse_write(pp_pulse->types[SLOTS], bytes, len);
+    pp_pulse->type = SLOTS;
+}
+
 void pp_lua_atoms_clear(void)
 {
     memset(slots, 0, sizeof slots);

@@ -27,6 +27,9 @@ struct pp_lua_atom *pp_lua_atom_push(lua_State *L, const char *bytes, size_t len
 /* Notes in the pulse that a message of the type is at hand. */
 void pp_lua_atom_note(const struct pp_lua_atom *atom);
 
+/* The same for a type that is no atom. */
+void pp_lua_atom_note_text(const char *bytes, size_t len);
+
 /* Forgets all of them: the state goes. */
 void pp_lua_atoms_clear(void);
 

@@ -162,12 +162,8 @@ static void on_crash(struct supervisor *self, int signum)
                (int)delay);
 }
 
-static void reap(struct supervisor *self)
+static void on_end(struct supervisor *self, int status)
 {
-    int status;
-    pid_t pid = waitpid(self->child.pid, &status, WNOHANG);
-    if (pid <= 0)
-        return;
     hear(self); /* its last words */
     if (WIFEXITED(status))
         self->exit_code = WEXITSTATUS(status);
@@ -175,6 +171,16 @@ static void reap(struct supervisor *self)
         on_crash(self, WTERMSIG(status));
     self->kill_at = NEVER;
     pp_child_forget(&self->child);
+}
+
+/* As the first process of a container it has orphans of others to bury, too. */
+static void reap(struct supervisor *self)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == self->child.pid)
+            on_end(self, status);
 }
 
 /* --- signals --- */
@@ -203,8 +209,7 @@ static void hear_signals(struct supervisor *self)
     struct signalfd_siginfo signal;
     while (self->exit_code < 0 && read(self->signals, &signal, sizeof signal) == sizeof signal)
         on_signal(self, (int)signal.ssi_signo);
-    if (self->child.pid > 0)
-        reap(self);
+    reap(self);
 }
 
 static int open_signals(void)

@@ -100,6 +100,23 @@ def test_a_long_type_is_named_by_its_beginning():
         serving_pid(server)
 
 
+def test_a_message_that_a_client_of_the_runtime_gets_is_named_too():
+    client = """
+    local painda = require "painda"
+    local server = painda.PPServer { port = 0, handlerTimeout = 0 }
+    server:on("connection", function(connected) connected:emit("go") end)
+    server:on("started", function() end)
+    painda.after(1, function()
+        local client = painda.PPClient { url = "ws://127.0.0.1:" .. server.port }
+        client:on("go", function()
+            while true do end
+        end)
+    end)
+    """
+    with Server(client, "--hard-timeout", 300) as server:
+        assert "handler=message type=go" in server.wait_for(r"error the worker hung.*").group(0)
+
+
 def test_a_stopped_worker_is_no_hanging_one():
     with Server(APP, "--hard-timeout", 100) as server:
         pid = serving_pid(server)
@@ -367,6 +384,16 @@ def test_clients_of_the_runtime_come_back():
             os.kill(first, signal.SIGSEGV)
             eventually(lambda: len(re.findall(r"open\t\d+", peer.log)) == 2, "the client's return")
             assert int(re.findall(r"open\t(\d+)", peer.log)[1]) == server.pid != first
+
+
+def test_the_control_socket_is_the_next_workers(tmp_path):
+    path = tmp_path / "control.sock"
+    with Server(APP, "--control", path) as server:
+        for _ in range(2):
+            first = serving_pid(server)
+            os.kill(first, signal.SIGKILL)
+            assert serving_pid(server) != first
+            assert painda("reload", "--control", path).returncode == 0
 
 
 def test_the_log_format_is_the_workers():
