@@ -3,7 +3,7 @@
 -- What stands there is what every SDK makes of the frames; a change here is a change of the protocol.
 local painda = require "painda"
 
-local SCHEMA, STATE, DELTA = 0xFF00, 0xFF01, 0xFF02
+local SCHEMA, STATE, DELTA, VIEW = 0xFF00, 0xFF01, 0xFF02, 0xFF03
 
 local function hex(bytes)
   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
@@ -104,6 +104,23 @@ talk("a delta before the state", function(step)
   world.n = 1
   step(DELTA, "\1" .. World:delta(world), asked("a", "gap"))
   step(STATE, "\1" .. World:snapshot(world), whole("a", World, world))
+end)
+
+talk("deltas over several versions", function(step)
+  local world = World:new {}
+  step(SCHEMA, "\1\1a" .. World.bytes)
+  step(STATE, "\1" .. World:snapshot(world), whole("a", World, world))
+  for i = 1, 199 do -- the last of these is like the first
+    world.n = i % 199
+    World:delta(world)
+  end
+  world.players.p1 = { x = 1 }
+  local bytes, json = World:delta(world, "both")
+  step(VIEW, "\1\200\1" .. bytes, changed("a", World, world, json))
+  world.players.p1.x = 2
+  bytes, json = World:delta(world, "both")
+  step(VIEW, "\1\1" .. bytes, changed("a", World, world, json))
+  step(VIEW, "\1\2" .. bytes, asked("a", "gap"))
 end)
 
 talk("what is passed over", function(step)

@@ -6,7 +6,7 @@ import struct
 PLAIN = {1: ("bool", 1), 2: ("uint", 8), 3: ("uint", 16), 4: ("uint", 32), 5: ("int", 8), 6: ("int", 16), 7: ("int", 32),
          8: ("float", 32), 9: ("float", 64), 10: ("uint", 53)}
 FLOATS = {32: (">I", ">f"), 64: (">Q", ">d")}
-ROOM_SCHEMA, ROOM_STATE, ROOM_DELTA = 0xFF00, 0xFF01, 0xFF02
+ROOM_SCHEMA, ROOM_STATE, ROOM_DELTA, ROOM_VIEW = 0xFF00, 0xFF01, 0xFF02, 0xFF03
 
 
 def varint(data):
@@ -273,8 +273,8 @@ class State:
         self.record = self.type.fresh()
         self.read(snapshot[4:])
 
-    def apply(self, delta):
-        self.version += 1
+    def apply(self, delta, versions=1):
+        self.version += versions
         assert delta[0] == self.version % 256, "a gap"
         hashed = self.version % 64 == 0
         self.read(delta[5 if hashed else 1 :])

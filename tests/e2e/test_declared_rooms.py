@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, State, varint
+from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, ROOM_VIEW, State, varint
 from lab import Asker, Lab
 from painda import Server, WebSocket, envelope, frame, parse_frames, raw_frame
 from recovering import Client
@@ -48,6 +48,7 @@ server:on("set", function(client, changes, ack)
   end)
   ack(nil, ok or tostring(wrong))
 end)
+server:on("view", function(client, view, ack) ack(nil, room:setView(client, view ~= painda.null and view or nil) ~= nil) end)
 server:on("state", function(_, _, ack) ack(nil, Arena:toTable(room:getState())) end)
 server:on("stats", function(_, _, ack) ack(nil, server:getStats()) end)
 server:on("who", function(client, _, ack) ack(nil, client.id) end)
@@ -72,6 +73,8 @@ def patched(state, delta):
                 for index, change in op["items"].items():
                     state[int(index)] = patched(state[int(index)], change)
         return state
+    if isinstance(delta, dict) and list(delta) == ["__pp_value"]:
+        return delta["__pp_value"]
     if not isinstance(delta, dict):
         return delta
     state = dict(state) if isinstance(state, dict) else {}
@@ -105,9 +108,10 @@ class View:
             self.states += 1
             self.state.load(rest)
         else:
-            assert found.type_id == ROOM_DELTA
+            assert found.type_id in (ROOM_DELTA, ROOM_VIEW)
+            versions, rest = varint(rest) if found.type_id == ROOM_VIEW else (1, rest)
             self.deltas, self.bytes = self.deltas + 1, self.bytes + len(rest)
-            self.state.apply(rest)
+            self.state.apply(rest, versions)
             assert not self.state.desync
         self.version = self.state.version
 
@@ -116,7 +120,7 @@ class View:
         if found["type"] == "__pp_room_state":
             self.states, self.json, self.version = self.states + 1, told["state"], told["version"]
         elif found["type"] == "__pp_room_delta":
-            assert told["version"] == self.version + 1, "a gap"
+            assert told.get("from", told["version"] - 1) == self.version, "a gap"
             self.deltas, self.version = self.deltas + 1, told["version"]
             self.json = patched(self.json, told["delta"])
 
@@ -221,6 +225,34 @@ def test_a_mixed_room_sees_the_same_through_hundreds_of_changes():
         assert members[0].view.version > 192 and members[0].view.states == 1
         late = Member(server)
         assert late.ask("join") is True and late.view.plain() == states[0]
+
+
+def test_who_sees_a_part_sees_the_same_part_in_either_form():
+    """In hundreds of versions, some of which say nothing to them; the reader checks the hashes of what it sees."""
+    with App() as server:
+        ann, bob, whole = Member(server), Member(server, False), Member(server)
+        for member in (ann, bob):
+            assert member.ask("view", {"map": "players", "radius": 60, "margin": 10, "at": {"x": 128, "y": 0}}) is True
+        for member in (ann, bob, whole):
+            assert member.ask("join") is True
+        dice = random.Random(3)
+        for turn in range(200):
+            id = f"p{dice.randrange(30)}"
+            at = dice.choice([None, *3 * [{"x": dice.randrange(256), "y": dice.randrange(-9, 9), "hp": turn}]])
+            assert whole.set(["players", id, at], ["round", dice.choice([1, 1, 1, turn + 2])]) is True
+            if turn % 50 == 49:
+                for member in (ann, bob):
+                    view = {"map": "players", "radius": 60 + turn, "at": {"x": 128, "y": 0}} if turn < 150 else None
+                    assert member.ask("view", view) is True
+        states = over([whole, ann, bob], 9999)
+        assert near(states[0], states[1]) and near(states[0], states[2]), "in the end they see all"
+        assert whole.set(["players", "p1", {"x": 128}]) is True
+        for member in (ann, bob):
+            assert member.ask("view", {"map": "players", "radius": 30, "at": {"x": 128, "y": 0}}) is True
+        assert whole.set(["players", "p2", {"x": 130}], ["players", "p3", {"x": 250}], ["round", 7]) is True
+        states = [member.until(lambda state: state["round"] == 7 and "p3" not in state["players"]) for member in (ann, bob)]
+        assert near(*states)
+        assert all(abs(player["x"] - 128) <= 30 for player in states[0]["players"].values())
 
 
 def test_a_hash_that_differs_is_told_and_heals():

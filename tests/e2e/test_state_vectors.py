@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, State, varint
+from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, ROOM_VIEW, State, varint
 from painda import ROOT
 
 VECTORS = json.loads((ROOT / "sdk" / "vectors" / "state.json").read_text())
@@ -49,8 +49,11 @@ class Rooms:
         if type_id == ROOM_SCHEMA:
             length, rest = varint(rest)
             self.known[number] = {"room": rest[:length].decode(), "state": State(rest[length:]), "asked": False}
-        elif number in self.known and type_id in (ROOM_STATE, ROOM_DELTA):
-            return (self.whole if type_id == ROOM_STATE else self.change)(self.known[number], rest)
+        elif number in self.known and type_id == ROOM_STATE:
+            return self.whole(self.known[number], rest)
+        elif number in self.known and type_id in (ROOM_DELTA, ROOM_VIEW):
+            versions, rest = varint(rest) if type_id == ROOM_VIEW else (1, rest)
+            return self.change(self.known[number], rest, versions)
 
     def tell(self, event, known):
         state = known["state"]
@@ -61,12 +64,12 @@ class Rooms:
         known["asked"] = False
         return self.tell("roomState", known)
 
-    def change(self, known, delta):
+    def change(self, known, delta, versions):
         state = known["state"]
         if known["asked"]:
             return None
         try:
-            reason = "gap" if state.version is None or delta[0] != (state.version + 1) % 256 else state.apply(delta)
+            reason = "gap" if state.version is None or delta[0] != (state.version + versions) % 256 else state.apply(delta, versions)
         except AssertionError:
             reason = "delta"
         reason = reason or ("desync" if state.desync else None)
