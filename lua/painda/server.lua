@@ -128,6 +128,7 @@ local function open(key, checked, make)
   local server, err = reload.object(key, {
     make = make,
     fresh = fresh,
+    prepare = typed_rooms.prepare,
     apply = apply,
     drop = drop,
     undo = undo,

@@ -48,8 +48,12 @@ server:register {
   end,
 }
 
-local room = server:room("arena", { seen = 0 }, { tickRate = 10 + VERSION %% 3 })
+local schema = painda.schema { seen = "uint32", ["of" .. VERSION %% 4] = "uint8" } -- another in each version
+local room = server:room("arena", schema, { tickRate = 10 + VERSION %% 3 })
 room:on("tick", function(state) state.seen = VERSION end)
+if VERSION == 1 then
+  server:room("kept", painda.schema { n = "uint32" }):getState().n = 5
+end
 
 server:on("connection", function(client)
   client.data.generations = (client.data.generations or 0) + 1
@@ -78,7 +82,7 @@ BROKEN = [
     "\nwhile true do VERSION = VERSION + 1 end\n",
     '\npainda.sleep(5) painda.PPServer { port = "nonsense" }\n',
     '\nrequire "no_such_part"\n',
-    "\nserver:room(5)\n",
+    '\nserver:room("kept", painda.schema { other = "uint8" })\n',
 ]
 
 

@@ -16,6 +16,7 @@ local OPTIONS = {
   onFull = { values = { "reject", "kick-oldest" }, default = "reject" },
   maxStateSize = { type = "integer", min = 2, max = 1024 * MIB }, -- bytes of JSON; half of maxBackpressure
   slowAbove = { type = "integer", min = 0, max = 1024 * MIB }, -- bytes; the server's volatileAbove
+  migrate = { type = "function" }, -- old values → values, where the schema has changed
   maxKeptStates = { type = "integer", min = 0, max = 1024, default = 8 }, -- for members that are behind
   entities = { type = { "string", "table" } }, -- maps that views choose from
   view = { type = { "table", "function" } }, -- what who joins sees

@@ -2,7 +2,10 @@
 --
 -- A room outlives generations. What a generation says of it is in the registrations of the server:
 --
---   registrations.typed[id] = { room, events, options }       options: nil until the generation asks for the room
+--   registrations.typed[id] = { room, events, options, asked, initial, next }
+--
+-- options: nil until the generation asks for the room, which `asked` says too; initial: the state that it asked for while
+-- it was loaded; next: the state that the room is given in its place.
 --
 -- A room that the new code does not ask for while it is loaded stays, with members, state and options, but without
 -- handlers: it may be one that is made when somebody asks for it.
@@ -10,6 +13,7 @@
 local core = require "painda.core.server"
 local Error = require "painda.error"
 local reload = require "painda.reload"
+local migration = require "painda.typed_room.migration"
 local room_options = require "painda.typed_room.options"
 local typed_room = require "painda.typed_room"
 
@@ -62,6 +66,15 @@ function typed_room.removed(room)
   end
 end
 
+-- All of a generation is loaded. Raises where it asks for a room with a state that this room can't be given.
+function _M.prepare(_, registrations)
+  for _, entry in next, registrations.typed or {} do
+    if entry.initial ~= nil and not entry.room.disposed then
+      entry.next = migration.check(entry.room, entry.initial, entry.options, 0)
+    end
+  end
+end
+
 -- A generation's registrations of the server are in force.
 function _M.apply(server)
   local typed = server._registered.typed or {}
@@ -72,6 +85,10 @@ function _M.apply(server)
   end
   for _, entry in next, typed do
     typed_room.apply(entry.room, entry.options, entry.events)
+    if entry.next then
+      typed_room.replace(entry.room, entry.next, 1)
+    end
+    entry.initial, entry.next = nil, nil
     serve(server, entry.room)
   end
 end
@@ -92,6 +109,19 @@ local function make(server, id, initial, checked, level)
   return (typed_room.new(server, id, initial, checked, level + 1)) -- no tail call: the level counts this function
 end
 
+-- The generation asks for a room that is there, for the first time: its state has to be of the kind asked for.
+local function ask_for_state(entry, initial, options, level)
+  entry.asked = true
+  if reload.is_loading() then
+    entry.initial = initial
+    return
+  end
+  local state = migration.check(entry.room, initial, options, level + 1)
+  if state then
+    typed_room.replace(entry.room, state, level + 1)
+  end
+end
+
 -- The room of that id, made where there is none. `given` are its options: what is left out has its default, where the
 -- generation asks for the room for the first time or gives options.
 function _M.room(server, id, initial, given, level)
@@ -110,8 +140,14 @@ function _M.room(server, id, initial, given, level)
     end
     return room
   end
+  local is_new = not room
   room = room or make(server, id, initial, checked, level + 1)
   local entry = entry_of(room)
+  if is_new then
+    entry.asked = true
+  elseif initial ~= nil and not entry.asked then
+    ask_for_state(entry, initial, checked or entry.options or room._options, level + 1)
+  end
   if checked and (given ~= nil or not entry.options) then
     entry.options = checked
   end

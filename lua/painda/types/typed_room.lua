@@ -11,6 +11,7 @@
 ---@field onFull? "reject" | "kick-oldest" default "reject"
 ---@field maxStateSize? integer bytes of the state as JSON, default half of the server's maxBackpressure
 ---@field slowAbove? integer bytes waiting for a member from which on it is sent no deltas, default the server's volatileAbove
+---@field migrate? fun(old: table): table the values of a declared state for its new schema: after a reload, by name otherwise
 ---@field maxKeptStates? integer states that members behind saw last, kept so that they are sent a delta from there, default 8
 ---@field entities? string | string[] maps of the state that views choose from
 ---@field view? painda.TypedRoom.View | fun(client: painda.Client, room: painda.TypedRoom): painda.TypedRoom.View? what who joins sees
