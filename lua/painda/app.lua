@@ -96,6 +96,11 @@ local function begin()
   return true
 end
 
+-- Is a version being loaded?
+function _M.is_busy()
+  return busy
+end
+
 local function load_patiently()
   for try = 1, TRIES do
     local ok, err, changed = load(nil, try < TRIES, _M.limit)

@@ -92,6 +92,9 @@ end
 -- painda reload, painda rollback
 local function swap_command(swap)
   return function()
+    while app.is_busy() do
+      task.sleep(10)
+    end
     local ok, err = swap()
     if not ok then
       error({ plain = err }, 0)

@@ -4,8 +4,8 @@
 --
 --   registrations.typed[id] = { room, events, options, asked, initial, next }
 --
--- options: nil until the generation asks for the room, which `asked` says too; initial: the state that it asked for while
--- it was loaded; next: the state that the room is given in its place.
+-- options: nil until the generation asks for the room, which `asked` says too; initial: the state that it asked for
+-- while it was loaded; next: the state that the room is given in its place.
 --
 -- A room that the new code does not ask for while it is loaded stays, with members, state and options, but without
 -- handlers: it may be one that is made when somebody asks for it.
