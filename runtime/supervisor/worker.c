@@ -45,6 +45,7 @@ bool pp_worker_begin(void)
     fcntl(post, F_SETFD, FD_CLOEXEC);
     pp_pulse_attach(pulse);
     close(pulse);
+    prctl(PR_SET_NAME, "painda-worker"); /* for ps(1): execve has named it after /proc/self/exe */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!inherit_sockets()) /* it has died before it could take us with it */
         _exit(1);

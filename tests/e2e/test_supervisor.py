@@ -56,6 +56,7 @@ def test_a_worker_that_is_killed_is_followed_by_another_on_the_same_port(number)
     with Server(APP) as server:
         first = serving_pid(server)
         assert first == server.pid
+        assert open(f"/proc/{first}/comm").read() == "painda-worker\n"
         os.kill(first, number)
         second = serving_pid(server)  # not refused, whenever it comes
         assert second != first and second == worker_of(server.process.pid)
