@@ -81,12 +81,16 @@ void pp_frames_look(struct pp_viewers *viewers, bool changed)
         look_at(viewers, m);
 }
 
-static void translate(const struct frames_map *map, const struct pp_set *numbers, struct pp_set *ids)
+/* `words` is enough for every id. */
+static void translate(const struct frames_map *map, const struct pp_set *numbers, struct pp_set *ids, uint32_t words)
 {
     pp_set_clear(ids);
+    pp_set_reserve(ids, words);
     for (uint32_t word = 0; word < numbers->count; word++)
-        for (uint64_t left = numbers->words[word]; left != 0; left &= left - 1)
-            pp_set_add(ids, map->ids[word * 64 + (uint32_t)__builtin_ctzll(left)]);
+        for (uint64_t left = numbers->words[word]; left != 0; left &= left - 1) {
+            uint32_t id = map->ids[word * 64 + (uint32_t)__builtin_ctzll(left)];
+            ids->words[id / 64] |= UINT64_C(1) << id % 64;
+        }
 }
 
 static struct pp_state_sight sight_of(struct pp_frames *frames, const struct pp_sight *known,
@@ -97,11 +101,9 @@ static struct pp_state_sight sight_of(struct pp_frames *frames, const struct pp_
         struct frames_map *map = &frames->maps[m];
         if (map->field < 0)
             continue;
-        translate(map, &known->sets[m], &map->known);
-        translate(map, &seen->sets[m], &map->seen);
-        uint32_t words = map->known.count > map->seen.count ? map->known.count : map->seen.count;
-        pp_set_reserve(&map->known, words);
-        pp_set_reserve(&map->seen, words);
+        uint32_t words = (pp_state_map(frames->root, (uint32_t)map->field)->capacity + 63) / 64;
+        translate(map, &known->sets[m], &map->known, words);
+        translate(map, &seen->sets[m], &map->seen, words);
         sight.maps[sight.count].field = (uint32_t)map->field;
         sight.maps[sight.count].words = words;
         sight.maps[sight.count].known = map->known.words;
