@@ -9,7 +9,7 @@ local painda = require "painda"
 
 local KIND, ROOMS, CLIMB = os.getenv "BENCH_KIND", tonumber(os.getenv "BENCH_ROOMS"), os.getenv "BENCH_CLIMB"
 local MEMBERS, PLAYERS, MOVING, PERIOD = 20, 20, 10, 1000 / 60
-local FIRST, GROWTH, NEAR, STEP_MS, TRIES, CLIMB_MS = 20, 1.4, 1.05, 600, 3, 16000 -- of a climb
+local FIRST, GROWTH, NEAR, STEP_MS, TRIES, CLIMB_MS = 20, 1.4, 1.05, 450, 3, 10000 -- of a climb
 local LATE_MS, KEPT = 4, 0.95 -- how late one in a hundred may be, and what share of the ticks there is to be
 
 ffi.cdef [[

@@ -7,7 +7,7 @@ import { WebSocketTransport } from "@colyseus/ws-transport";
 
 const [ROOMS, CLIMB] = [+process.env.BENCH_ROOMS, process.env.BENCH_CLIMB];
 const [MEMBERS, PLAYERS, MOVING, PERIOD] = [20, 20, 10, 1000 / 60];
-const [FIRST, GROWTH, NEAR, STEP_MS, TRIES, CLIMB_MS] = [20, 1.4, 1.05, 600, 3, 16000];
+const [FIRST, GROWTH, NEAR, STEP_MS, TRIES, CLIMB_MS] = [20, 1.4, 1.05, 450, 3, 10000];
 const [LATE_MS, KEPT] = [4, 0.95];
 
 const place = () => Math.floor(Math.random() * 4000) - 2000;
