@@ -28,7 +28,7 @@ static inline bool pp_set_has(const struct pp_set *set, uint32_t number)
 /* Makes room for so many words, so that what is below is added without a look. */
 static inline void pp_set_reserve(struct pp_set *set, uint32_t words)
 {
-    if (words <= set->count)
+    if (set->words != NULL && words <= set->count)
         return;
     set->words = pp_realloc(set->words, words * sizeof *set->words);
     memset(set->words + set->count, 0, (words - set->count) * sizeof *set->words);

@@ -177,7 +177,7 @@ int pp_local_listen(struct pp_loop *loop, const char *path, const struct pp_loca
     if (strlen(path) >= sizeof((struct pp_local_listener *)0)->path)
         return -ENAMETOOLONG;
     struct pp_local_listener *listener = pp_calloc(1, sizeof *listener);
-    strcpy(listener->path, path);
+    memcpy(listener->path, path, strlen(path) + 1);
     listener->ops = ops;
     listener->owner = owner;
     listener->pipe.data = listener;

@@ -122,7 +122,7 @@ static bool has_mark(const struct camera *c, int table)
 static bool take_array_slowly(struct camera *c, int table, struct pp_value *out)
 {
     lua_State *L = c->L;
-    struct pp_value value;
+    struct pp_value value = {.kind = PP_VALUE_NIL};
     int *at = &c->indexes[c->depth], count = pp_lua_path_count_sequence(&c->path, c->depth - 1, table);
     uint32_t first = c->tree->open_count;
     if (count < 0)
@@ -158,7 +158,7 @@ static int take_items(struct camera *c, int table, const struct pp_value *old, b
     lua_State *L = c->L;
     int slot = key_slot(c) + 1, *at = &c->indexes[c->depth];
     uint32_t old_count = old != NULL ? old->count : 0;
-    struct pp_value value;
+    struct pp_value value = {.kind = PP_VALUE_NIL};
     *pushed = false;
     for (*at = 1; !lua_isnil(L, slot) && !c->tree->full; ++*at) {
         uint32_t i = (uint32_t)*at - 1;
@@ -239,7 +239,7 @@ static bool take_map(struct camera *c, int table, const struct pp_value *old, st
     int slot = key_slot(c);
     uint32_t first = c->tree->open_count, old_count = old != NULL ? old->count : 0, i = 0;
     bool pushed = false;
-    struct pp_value value;
+    struct pp_value value = {.kind = PP_VALUE_NIL};
     do {
         const struct pp_value_member *before = i < old_count ? &old->members[i] : NULL;
         const void *string = lua_topointer(L, slot); /* NULL for a number's or a boolean's, which no known key has */

@@ -113,6 +113,19 @@ static bool has_members(const struct pp_raw_table *table)
     return false;
 }
 
+/* The first elements of the old one were found to be the same: they begin the new one too. */
+static void push_old_items(struct pp_tree *tree, const struct pp_value *old, uint32_t count)
+{
+    for (uint32_t i = 0; old != NULL && i < count; i++)
+        pp_tree_push(tree, NULL, old->items[i]);
+}
+
+static void push_old_members(struct pp_tree *tree, const struct pp_value *old, uint32_t count)
+{
+    for (uint32_t i = 0; old != NULL && i < count; i++)
+        pp_tree_push(tree, old->members[i].key, old->members[i].value);
+}
+
 static enum found take_array(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
                              struct pp_value *out)
 {
@@ -127,17 +140,17 @@ static enum found take_array(struct camera *c, const struct pp_raw_table *table,
             return UNSURE;
         if (!pushed && found == SAME)
             continue;
-        for (uint32_t k = 0; !pushed && k < i; k++)
-            pp_tree_push(tree, NULL, old->items[k]);
+        if (!pushed)
+            push_old_items(tree, old, i);
         pushed = true;
-        pp_tree_push(tree, NULL, found == SAME ? *before : value);
+        pp_tree_push(tree, NULL, found == SAME && before != NULL ? *before : value);
     }
     if (table->items[0] != PP_RAW_NONE || !are_all_none(table->items, i + 1, table->items_size) || has_members(table))
         return UNSURE;
     if (!pushed && i == old_count)
         return SAME;
-    for (uint32_t k = 0; !pushed && k < i; k++) /* it has lost its end */
-        pp_tree_push(tree, NULL, old->items[k]);
+    if (!pushed) /* it has lost its end */
+        push_old_items(tree, old, i);
     *out = pp_tree_array(tree, first);
     return tree->full ? UNSURE : OTHER;
 }
@@ -180,17 +193,17 @@ static enum found take_map(struct camera *c, const struct pp_raw_table *table, c
         if (found == UNSURE)
             return UNSURE;
         if (pushed || found == OTHER || before != place) {
-            for (uint32_t k = 0; !pushed && k < i; k++)
-                pp_tree_push(tree, old->members[k].key, old->members[k].value);
+            if (!pushed)
+                push_old_members(tree, old, i);
             pushed = true;
-            pp_tree_push(tree, key, found == SAME ? before->value : value);
+            pp_tree_push(tree, key, found == SAME && before != NULL ? before->value : value);
         }
         i++;
     }
     if (!pushed && i == old_count)
         return SAME;
-    for (uint32_t k = 0; !pushed && k < i; k++)
-        pp_tree_push(tree, old->members[k].key, old->members[k].value);
+    if (!pushed)
+        push_old_members(tree, old, i);
     *out = pp_tree_map(tree, first);
     return tree->full ? UNSURE : OTHER;
 }

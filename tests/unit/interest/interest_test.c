@@ -249,7 +249,7 @@ static void each_has_what_it_sees(void)
             struct viewer *viewer = &world.viewers[i];
             struct pp_buf text = {0};
             char error[200];
-            viewer->x = viewer->y = WIDTH / 2;
+            viewer->x = viewer->y = WIDTH / 2.0;
             viewer->radius = 10 * i;
             viewer->known = sight_of(&world, viewer, i);
             pp_interest_write_whole(world.interest, &viewer->known, &text);
