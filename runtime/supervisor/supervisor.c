@@ -37,6 +37,7 @@ struct supervisor {
     char generation[16];
     uint64_t hard_timeout, load_timeout, look_every; /* ms */
     uint64_t look_at, start_at, kill_at;             /* NEVER: not due */
+    uint64_t feed_at;                                /* the watchdog: at the first look from then on */
     unsigned crashes;                                /* in a row */
     bool loading;                                    /* the application, which may take load_timeout more */
     bool stopping;                                   /* as it was told to */
@@ -227,6 +228,16 @@ static int open_signals(void)
 
 /* --- what is due --- */
 
+/* Twice within the time that the service manager gives. */
+static void feed_watchdog(struct supervisor *self)
+{
+    uint64_t now = pp_clock_ms();
+    if (pp_notify_watchdog_ms() == 0 || now < self->feed_at)
+        return;
+    pp_notify("watchdog", NULL);
+    self->feed_at = now + pp_notify_watchdog_ms() / 2 - self->look_every;
+}
+
 static void look(struct supervisor *self)
 {
     struct pp_child *child = &self->child;
@@ -235,7 +246,7 @@ static void look(struct supervisor *self)
     if (child->pid > 0)
         pp_child_look(child);
     if (child->missed == 0)
-        pp_notify("watchdog", NULL);
+        feed_watchdog(self);
     if (self->hard_timeout == 0 || child->ending || child->missed * self->look_every < limit)
         return;
     if (pp_child_is_held(child)) {

@@ -94,6 +94,33 @@ def test_an_endless_compiled_loop_is_ended_and_named():
         assert f"app.lua:{line} " in hang and "generation=1" in hang and "300 ms" in hang
 
 
+def test_the_soft_limit_comes_first_and_the_hard_one_where_it_can_not_reach():
+    both = """
+    local painda = require "painda"
+    local server = painda.PPServer { port = 0, handlerTimeout = 100 }
+    local function interpreted()
+        while true do pcall(string.rep, "x", 2) end
+    end
+    jit.off(interpreted)
+    server:on("pid", function(_, _, ack) ack(nil, tonumber(require("ffi").C.getpid())) end)
+    server:on("interpreted", interpreted)
+    server:on("compiled", function()
+        while true do end
+    end)
+    require("ffi").cdef "int getpid(void);"
+    """
+    with Server(both, "--hard-timeout", 2000) as server:
+        pid = serving_pid(server)
+        with WebSocket(server) as ws:
+            ws.send(frame("interpreted", ack_id=2))
+            assert "handlerTimeout" in ws.receive_frame("__pp_ack").payload["error"]["message"]
+            assert ask(ws, "pid") == pid  # the connection lives, and all else
+            assert "worker hung" not in server.log
+            ws.send(frame("compiled"))
+            assert "handler=message type=compiled" in server.wait_for("error the worker hung.*").group(0)
+        assert serving_pid(server) != pid
+
+
 def test_a_long_type_is_named_by_its_beginning():
     with Server(APP.replace('"spin"', '"' + "spinning" * 8 + '"'), "--hard-timeout", 300) as server:
         tell(server, "spinning" * 8)
@@ -119,10 +146,10 @@ def test_a_message_that_a_client_of_the_runtime_gets_is_named_too():
 
 
 def test_a_stopped_worker_is_no_hanging_one():
-    with Server(APP, "--hard-timeout", 100) as server:
+    with Server(APP, "--hard-timeout", 500) as server:
         pid = serving_pid(server)
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(1)
+        time.sleep(2)
         os.kill(pid, signal.SIGCONT)
         assert serving_pid(server) == pid
 
