@@ -153,8 +153,9 @@ end
 
 -- Tells a member that is here for the first time, or again, what it has to know. `whole`: the state too.
 local function greet(self, client, member, whole)
+  views.arrive(self, client, member, ticks.report)
   ticks.greet(self, { client._ref })
-  if member.viewer then
+  if member.views then
     local tell = whole and views.send_whole or views.assume
     tell(self, client, member)
   elseif whole then
@@ -331,7 +332,7 @@ end
 -- What the room did, in numbers.
 function Room:getStats()
   check_self(self, "getStats")
-  local out = { members = self._seats, version = self._version, viewers = self._views and self._views.count or 0 }
+  local out = { members = self._seats, version = self._version, viewers = views.count(self) }
   for name, count in next, self._stats do
     out[name] = count
   end

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* memmem */
 #include "delta/delta.h"
 #include "interest/interest_internal.h"
+#include "state/view.h"
 #include "value/json_writer.h"
 
 #define RETIRED_LEAST 1024 /* so many of what is gone are kept in any case */
@@ -256,6 +257,7 @@ int pp_interest_map(struct pp_interest *interest, const char *name, size_t len)
     }
     struct pp_interest_map *map = &interest->maps[interest->map_count];
     map->name = key;
+    map->field = interest->root != NULL ? pp_state_map_field(interest->root, name, len) : -1;
     pp_interest_label(&map->label, key);
     return (int)interest->map_count++;
 }
@@ -293,6 +295,8 @@ void pp_interest_delete(struct pp_interest *interest)
         free(interest->places[i].x);
         free(interest->places[i].y);
     }
+    if (interest->root != NULL)
+        pp_interest_state_delete(interest);
     pp_buf_destroy(&interest->rest);
     pp_tree_destroy(&interest->scratch);
     free(interest->points);

@@ -24,6 +24,7 @@
 
 struct pp_buf;
 struct pp_interest;
+struct pp_state_block;
 
 #define PP_INTEREST_MAPS 8
 #define PP_INTEREST_PLACES 16
@@ -35,6 +36,10 @@ struct pp_sight {
 };
 
 struct pp_interest *pp_interest_new(void);
+
+/* The same of a declared state (state/view.h), which it holds: numbers are the ids of a map's items, what is written is
+ * bits instead of JSON, and nothing is written from another state than that before. */
+struct pp_interest *pp_interest_new_of_state(struct pp_state_block *root);
 void pp_interest_delete(struct pp_interest *interest);
 
 /* The number of the state's map of that name, which is one of entities from the next look on. -1: there are
@@ -45,11 +50,13 @@ int pp_interest_map(struct pp_interest *interest, const char *name, size_t len);
 int pp_interest_place(struct pp_interest *interest, int map, const char *x, const char *y);
 
 uint32_t pp_interest_map_count(const struct pp_interest *interest);
-const struct pp_value_key *pp_interest_map_name(const struct pp_interest *interest, int map);
 
 /* The state was `before` and is `now`, which is the `before` of the next look; both stay until then. The first look's
  * `before` is `now`. */
 void pp_interest_look(struct pp_interest *interest, const struct pp_value *before, const struct pp_value *now);
+
+/* Of a declared state, after its delta, or where there was none (`changed` is false) without one. */
+void pp_interest_look_at_state(struct pp_interest *interest, bool changed);
 
 /* What is wrong with a map, as the end of a sentence ("is a list"); NULL where nothing is. */
 const char *pp_interest_fault(const struct pp_interest *interest, int map);
@@ -58,9 +65,6 @@ const char *pp_interest_fault(const struct pp_interest *interest, int map);
 
 /* The number of an entity that is there; -1 where there is none of that name. */
 int64_t pp_interest_entity(const struct pp_interest *interest, int map, const char *name, size_t len);
-
-/* The key of an entity that is there. */
-const struct pp_value_key *pp_interest_entity_name(const struct pp_interest *interest, int map, uint32_t number);
 
 /* All that are there; good until the next look. */
 const struct pp_set *pp_interest_there(const struct pp_interest *interest, int map);
@@ -80,9 +84,10 @@ void pp_interest_complete(const struct pp_interest *interest, struct pp_sight *k
 /* --- writing --- */
 
 /* Appends the delta from what was `known` of the state before to what is `seen` of it now: true; false where it is the
- * same. The part of a map is never longer than PP_DELTA_SMALL or than {"__pp_value":…} with all that is seen of it. */
+ * same, unless an empty one is wanted (`always`). The part of a map is never longer than PP_DELTA_SMALL or than
+ * {"__pp_value":…} with all that is seen of it. */
 bool pp_interest_write(struct pp_interest *interest, const struct pp_sight *known, const struct pp_sight *seen,
-                       struct pp_buf *out);
+                       bool always, struct pp_buf *out);
 
 /* The same from another state, `before`, of numbers that were not given to others since (pp_interest_keep). Slower. */
 bool pp_interest_write_from(struct pp_interest *interest, const struct pp_value *before, const struct pp_sight *known,

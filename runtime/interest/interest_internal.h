@@ -40,6 +40,7 @@ struct pp_interest_map {
     bool by_value; /* a key is one that deltas have reserved */
     bool overhead; /* something within an entity is deleted, or escaped */
     struct pp_buf pieces;
+    int field; /* of a declared state's root; -1: it has no such map */
 };
 
 /* The coordinates of a map's entities. */
@@ -47,7 +48,8 @@ struct pp_interest_place {
     int map;
     struct pp_value_key *x, *y;
     struct pp_grid grid;
-    bool filled; /* with the state now */
+    bool filled;          /* with the state now */
+    int x_field, y_field; /* of a declared state's items; -1: they have no such number */
 };
 
 struct pp_interest {
@@ -60,6 +62,9 @@ struct pp_interest {
     bool by_value;      /* it can't be told so: a key is reserved, or the state is no map */
     uint32_t keepers;
     struct pp_tree scratch;
+    struct pp_state_block *root; /* of a declared state, else NULL */
+    bool changed;                /* the state has, at the last look */
+    struct pp_set padded[2 * PP_INTEREST_MAPS];
     struct pp_grid_point *points;
     uint32_t point_cap;
 };
@@ -79,14 +84,23 @@ struct pp_entity *pp_interest_entity_of(const struct pp_interest_map *map, const
 /* The change of what is no entity, into interest->rest. */
 void pp_interest_look_at_rest(struct pp_interest *interest);
 
+/* --- of a declared state --- */
+
+int64_t pp_interest_state_entity(const struct pp_interest *interest, int map, const char *name, size_t len);
+void pp_interest_state_set_fields(const struct pp_interest *interest, struct pp_interest_place *place);
+
+/* Puts the points of what has coordinates into interest->points; returns how many. */
+uint32_t pp_interest_state_points(struct pp_interest *interest, const struct pp_interest_place *place);
+bool pp_interest_state_where(const struct pp_interest *interest, const struct pp_interest_place *place, uint32_t number,
+                             double *x, double *y);
+bool pp_interest_state_write(struct pp_interest *interest, const struct pp_sight *known, const struct pp_sight *seen,
+                             bool always, struct pp_buf *out);
+void pp_interest_state_write_whole(struct pp_interest *interest, const struct pp_sight *seen, struct pp_buf *out);
+void pp_interest_state_delete(struct pp_interest *interest);
+
 static inline bool pp_interest_is_reserved(const struct pp_value_key *key)
 {
     return key->len > 5 && memcmp(key->bytes, "__pp_", 5) == 0;
-}
-
-static inline uint32_t pp_interest_words(const struct pp_interest_map *map)
-{
-    return (map->count + 63) / 64;
 }
 
 #endif

@@ -3,18 +3,10 @@
 
 int64_t pp_interest_entity(const struct pp_interest *interest, int map, const char *name, size_t len)
 {
+    if (interest->root != NULL)
+        return pp_interest_state_entity(interest, map, name, len);
     uintptr_t found = (uintptr_t)pp_map_get(&interest->maps[map].numbers, name, len);
     return found != 0 && interest->maps[map].entities[found - 1].now != NULL ? (int64_t)found - 1 : -1;
-}
-
-const struct pp_value_key *pp_interest_map_name(const struct pp_interest *interest, int map)
-{
-    return interest->maps[map].name;
-}
-
-const struct pp_value_key *pp_interest_entity_name(const struct pp_interest *interest, int map, uint32_t number)
-{
-    return interest->maps[map].entities[number].key;
 }
 
 const struct pp_set *pp_interest_there(const struct pp_interest *interest, int map)
@@ -47,6 +39,8 @@ int pp_interest_place(struct pp_interest *interest, int map, const char *x, cons
         free(made.y);
         return -1;
     }
+    if (interest->root != NULL)
+        pp_interest_state_set_fields(interest, &made);
     interest->places[interest->place_count] = made;
     return (int)interest->place_count++;
 }
@@ -62,14 +56,10 @@ static bool coordinate(const struct pp_value *entity, const struct pp_value_key 
     return true;
 }
 
-static void fill(struct pp_interest *interest, struct pp_interest_place *place, double cell)
+static uint32_t find_points(struct pp_interest *interest, const struct pp_interest_place *place)
 {
     const struct pp_interest_map *map = &interest->maps[place->map];
     uint32_t count = 0, x_at = 0, y_at = 0;
-    if (map->order_count > interest->point_cap) {
-        interest->point_cap = map->order_cap;
-        interest->points = pp_realloc(interest->points, interest->point_cap * sizeof *interest->points);
-    }
     for (uint32_t i = 0; i < map->order_count; i++) {
         const struct pp_value *entity = map->entities[map->order[i]].now;
         struct pp_grid_point *point = &interest->points[count];
@@ -77,6 +67,17 @@ static void fill(struct pp_interest *interest, struct pp_interest_place *place, 
         count += entity->kind == PP_VALUE_MAP && coordinate(entity, place->x, &x_at, &point->x) &&
                  coordinate(entity, place->y, &y_at, &point->y);
     }
+    return count;
+}
+
+static void fill(struct pp_interest *interest, struct pp_interest_place *place, double cell)
+{
+    uint32_t most = pp_set_size(&interest->maps[place->map].now);
+    if (most > interest->point_cap) {
+        interest->point_cap = most + most / 2;
+        interest->points = pp_realloc(interest->points, interest->point_cap * sizeof *interest->points);
+    }
+    uint32_t count = interest->root != NULL ? pp_interest_state_points(interest, place) : find_points(interest, place);
     pp_grid_fill(&place->grid, interest->points, count, cell);
     place->filled = true;
 }
@@ -87,7 +88,7 @@ void pp_interest_find(struct pp_interest *interest, int place, double x, double 
     struct pp_interest_place *at = &interest->places[place];
     if (!at->filled)
         fill(interest, at, usual);
-    pp_set_reserve(set, pp_interest_words(&interest->maps[at->map]));
+    pp_set_reserve(set, interest->maps[at->map].now.count);
     pp_grid_find(&at->grid, x, y, radius, set);
 }
 
@@ -96,6 +97,8 @@ bool pp_interest_where(const struct pp_interest *interest, int place, const char
 {
     const struct pp_interest_place *at = &interest->places[place];
     int64_t number = pp_interest_entity(interest, at->map, name, len);
+    if (interest->root != NULL)
+        return number >= 0 && pp_interest_state_where(interest, at, (uint32_t)number, x, y);
     const struct pp_value *entity = number < 0 ? NULL : interest->maps[at->map].entities[number].now;
     uint32_t x_at = 0, y_at = 0;
     return entity != NULL && entity->kind == PP_VALUE_MAP && coordinate(entity, at->x, &x_at, x) &&

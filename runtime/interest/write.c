@@ -103,6 +103,10 @@ bool pp_interest_write_from(struct pp_interest *interest, const struct pp_value 
 
 void pp_interest_write_whole(struct pp_interest *interest, const struct pp_sight *seen, struct pp_buf *out)
 {
+    if (interest->root != NULL) {
+        pp_interest_state_write_whole(interest, seen, out);
+        return;
+    }
     clear_scratch(interest);
     struct pp_value is = seen_of(interest, interest->now, seen);
     pp_value_write(&is, out);
@@ -222,8 +226,8 @@ static void write_map(struct pp_buf *out, struct pp_interest_map *map, const str
     close_map(out, inner);
 }
 
-bool pp_interest_write(struct pp_interest *interest, const struct pp_sight *known, const struct pp_sight *seen,
-                       struct pp_buf *out)
+static bool write_pieces(struct pp_interest *interest, const struct pp_sight *known, const struct pp_sight *seen,
+                         struct pp_buf *out)
 {
     size_t start = out->len;
     if (interest->by_value)
@@ -235,4 +239,16 @@ bool pp_interest_write(struct pp_interest *interest, const struct pp_sight *know
         return false;
     close_map(out, start);
     return true;
+}
+
+bool pp_interest_write(struct pp_interest *interest, const struct pp_sight *known, const struct pp_sight *seen,
+                       bool always, struct pp_buf *out)
+{
+    if (interest->root != NULL)
+        return pp_interest_state_write(interest, known, seen, always, out);
+    if (write_pieces(interest, known, seen, out))
+        return true;
+    if (always)
+        pp_buf_append_string(out, "{}");
+    return always;
 }

@@ -1,5 +1,6 @@
-/* painda.core.server: views(server, name) → the views of a typed room's members, and what these know (viewers.h).
- * `name` is the room's, as JSON. A member's client is held while it is a viewer. Numbers are those of viewers.h.
+/* painda.core.server: views(server, name, root) → the views of a typed room's members, and what these know (viewers.h).
+ * `name` is the room's, as JSON. A member's client is held while it is a viewer. Numbers are those of viewers.h. With
+ * `root`, the address of a declared state's block, they are told in frames, and `name` is the room's number there.
  *
  *     views:map(name), views:place(map, x, y) → numbers; nil where there are too many
  *     views:fault(map) → what is wrong with the map, as the end of a sentence; nil where nothing is
@@ -11,12 +12,11 @@
  *     views:add(client, view, version, even) → a viewer           views:remove(viewer)
  *     views:view(viewer, view, leaving)            it sees that from now on
  *     views:wait(viewer)                           it knows nothing from now on
- *     views:look(told, again)                      the state as it was told last (lua_told.c)
+ *     views:look(told, again)                      the state as it was told last (lua_told.c); again: it did not change
+ *     views:look_at_state(changed)                 the same of a declared state
  *     views:publish(version, above) → sent, made, bytes, those that fell behind, those that have left; either an array,
  *         or nil
- *     views:whole(viewer, version) → all that it sees, as JSON, which it knows then
- *     views:frames(root, number): the state is a declared one, whose root is at that address; frames begin so
- *     views:whole_frame(viewer, version) → the same as views:whole, as what a frame holds
+ *     views:whole(viewer, version) → all that it sees, as JSON or a snapshot, which it knows then
  *     views:since(viewer, kept, version) → what became different since (lua_kept.c), and the version that it knew;
  *         nil where all of it is shorter
  *     views:is_crowded() → do viewers that are behind keep too much?
@@ -209,6 +209,12 @@ static int look(lua_State *L)
     return 0;
 }
 
+static int look_at_state(lua_State *L)
+{
+    pp_viewers_look_at_state(check(L), lua_toboolean(L, 2));
+    return 0;
+}
+
 struct news {
     lua_State *L;
     int fell, left; /* how many are in the tables below the top */
@@ -256,26 +262,6 @@ static int whole(lua_State *L)
     return 1;
 }
 
-static int frames(lua_State *L)
-{
-    struct pp_viewers *viewers = check(L);
-    size_t len;
-    const char *number = luaL_checklstring(L, 3, &len);
-    luaL_argcheck(L, viewers->frames == NULL, 1, "it has frames already");
-    pp_viewers_take_frames(viewers, (struct pp_state_block *)(uintptr_t)luaL_checknumber(L, 2), number, len);
-    return 0;
-}
-
-static int whole_frame(lua_State *L)
-{
-    struct pp_viewers *viewers = check(L);
-    luaL_argcheck(L, viewers->frames != NULL, 1, "the state is not declared");
-    pp_buf_clear(&text);
-    pp_viewers_write_whole_frame(viewers, check_viewer(L, viewers), luaL_checknumber(L, 3), &text);
-    lua_pushlstring(L, text.data, text.len);
-    return 1;
-}
-
 static int since(lua_State *L)
 {
     struct pp_viewers *viewers = check(L);
@@ -308,6 +294,7 @@ static int new_views(lua_State *L)
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     size_t len;
     const char *name = luaL_checklstring(L, 2, &len);
+    uintptr_t root = (uintptr_t)luaL_optnumber(L, 3, 0);
     struct pp_viewers *viewers = lua_newuserdata(L, sizeof *viewers);
     *viewers = (struct pp_viewers){0};
     luaL_getmetatable(L, VIEWS);
@@ -316,7 +303,7 @@ static int new_views(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "server");
     lua_setfenv(L, -2);
-    pp_viewers_init(viewers, &server->config.encoding, name, len);
+    pp_viewers_init(viewers, &server->config.encoding, name, len, (struct pp_state_block *)root);
     return 1;
 }
 
@@ -336,11 +323,10 @@ void pp_bind_views(lua_State *L)
                                        {"wait", wait},
                                        {"remove", remove_viewer},
                                        {"look", look},
+                                       {"look_at_state", look_at_state},
                                        {"since", since},
                                        {"publish", publish},
-                                       {"frames", frames},
                                        {"whole", whole},
-                                       {"whole_frame", whole_frame},
                                        {"is_crowded", is_crowded},
                                        {"clear", clear},
                                        {"__gc", clear},

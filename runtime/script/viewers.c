@@ -4,9 +4,11 @@
 #include "delta/delta.h"
 #include "script/viewers_internal.h"
 
-void pp_viewers_init(struct pp_viewers *viewers, const struct pp_encoding *encoding, const char *name, size_t len)
+void pp_viewers_init(struct pp_viewers *viewers, const struct pp_encoding *encoding, const char *name, size_t len,
+                     struct pp_state_block *root)
 {
-    *viewers = (struct pp_viewers){.encoding = encoding, .interest = pp_interest_new()};
+    *viewers = (struct pp_viewers){.encoding = encoding, .frames = root != NULL};
+    viewers->interest = root != NULL ? pp_interest_new_of_state(root) : pp_interest_new();
     pp_buf_append(&viewers->name, name, len);
 }
 
@@ -27,7 +29,6 @@ void pp_viewers_destroy(struct pp_viewers *viewers)
     if (viewers->interest != NULL)
         pp_interest_delete(viewers->interest);
     pp_parcels_delete(viewers->parcels);
-    pp_frames_delete(viewers->frames);
     pp_buf_destroy(&viewers->name);
     free(viewers->views);
     free(viewers->list);
@@ -149,8 +150,12 @@ void pp_viewers_look(struct pp_viewers *viewers, const struct pp_value *before, 
 {
     viewers->looks++;
     pp_interest_look(viewers->interest, before, now);
-    if (viewers->frames != NULL)
-        pp_frames_look(viewers, before != now);
+}
+
+void pp_viewers_look_at_state(struct pp_viewers *viewers, bool changed)
+{
+    viewers->looks++;
+    pp_interest_look_at_state(viewers->interest, changed);
 }
 
 /* --- viewers --- */
@@ -170,7 +175,6 @@ uint32_t pp_viewers_add(struct pp_viewers *viewers, struct pp_member *member, ui
     struct pp_sight all = {.maps = pp_interest_map_count(viewers->interest)};
     for (uint32_t m = 0; m < all.maps; m++)
         all.sets[m] = *pp_interest_there(viewers->interest, (int)m);
-    viewer->framed = viewers->frames != NULL && member->session != NULL && pp_session_takes_state(member->session);
     if (even)
         pp_viewers_note(viewers, viewer, &all);
     return number;
@@ -199,7 +203,6 @@ void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double 
     pp_interest_write_whole(viewers->interest, &seen, out);
     pp_viewers_note(viewers, at, &seen);
     at->version = version;
-    at->framed = false;
 }
 
 bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_value *before, double version,
@@ -207,7 +210,7 @@ bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const s
 {
     struct pp_viewer *at = &viewers->list[viewer];
     size_t start = out->len;
-    if (at->known.maps != pp_interest_map_count(viewers->interest))
+    if (viewers->frames || at->known.maps != pp_interest_map_count(viewers->interest))
         return false;
     struct pp_sight seen = pp_viewers_seen(viewers, at->view);
     if (!pp_interest_write_from(viewers->interest, before, &at->known, &seen, out))

@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "hub/hub.h"
 #include "interest/interest.h"
-#include "state/state.h"
 
 enum pp_view_kind {
     PP_VIEW_FREE, /* its number is not in use */
@@ -45,7 +44,6 @@ struct pp_viewer {
     struct pp_member *member; /* whose session is NULL once it is gone */
     uint32_t view;
     bool leaving;   /* as soon as it knows all it is a member like others */
-    bool framed;    /* it takes frames, of a declared state */
     double version; /* of what it was sent last */
     struct pp_sight known;
     /* Of the tick at hand: */
@@ -56,7 +54,8 @@ struct pp_viewer {
 struct pp_viewers {
     const struct pp_encoding *encoding;
     struct pp_interest *interest;
-    struct pp_buf name; /* of the room, as JSON */
+    struct pp_buf name; /* of the room, as JSON; in frames its number */
+    bool frames;        /* the state is declared, and told in frames */
     struct pp_view *views;
     uint32_t view_count, view_cap;
     struct pp_viewer *list;
@@ -66,10 +65,11 @@ struct pp_viewers {
     uint32_t near_count;
     struct pp_encoding plain; /* without compression */
     struct pp_parcels *parcels;
-    struct pp_frames *frames; /* viewers_frames.c; NULL where the state is not declared */
 };
 
-void pp_viewers_init(struct pp_viewers *viewers, const struct pp_encoding *encoding, const char *name, size_t len);
+/* `root` is a declared state that is told in frames, or NULL. */
+void pp_viewers_init(struct pp_viewers *viewers, const struct pp_encoding *encoding, const char *name, size_t len,
+                     struct pp_state_block *root);
 void pp_viewers_destroy(struct pp_viewers *viewers);
 
 /* The number of a view that sees all; of one that sees a choice, `choose` and what is below says more. */
@@ -86,11 +86,9 @@ uint32_t pp_viewers_add(struct pp_viewers *viewers, struct pp_member *member, ui
 void pp_viewers_remove(struct pp_viewers *viewers, uint32_t viewer);
 void pp_viewers_set_state(struct pp_viewers *viewers, uint32_t viewer, enum pp_viewer_state state);
 
-/* The state was `before` and is `now`, until the next look; the same where nothing changed. */
+/* The state was `before` and is `now`, until the next look; they are the same where nothing changed. */
 void pp_viewers_look(struct pp_viewers *viewers, const struct pp_value *before, const struct pp_value *now);
-
-/* The state is a declared one: viewers that take frames are told in frames, which begin with the room's number. */
-void pp_viewers_take_frames(struct pp_viewers *viewers, struct pp_state_block *root, const char *number, size_t len);
+void pp_viewers_look_at_state(struct pp_viewers *viewers, bool changed);
 
 struct pp_viewers_report {
     uint32_t sent, made; /* messages, and how many different ones */
@@ -106,11 +104,8 @@ struct pp_viewers_report pp_viewers_publish(struct pp_viewers *viewers, double v
 /* Appends all that the viewer sees, which is then what it knows: it is even. */
 void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double version, struct pp_buf *out);
 
-/* The same as what a frame holds. */
-void pp_viewers_write_whole_frame(struct pp_viewers *viewers, uint32_t viewer, double version, struct pp_buf *out);
-
 /* The same of a viewer that is behind: what became different since the state was `before`. False where all of it is
- * shorter: nothing has happened. */
+ * shorter, or told in frames: nothing has happened. */
 bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_value *before, double version,
                             struct pp_buf *out);
 

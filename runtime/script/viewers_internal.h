@@ -10,16 +10,6 @@ struct pp_sight pp_viewers_seen(struct pp_viewers *viewers, uint32_t view);
 /* The viewer knows this. */
 void pp_viewers_note(struct pp_viewers *viewers, struct pp_viewer *viewer, const struct pp_sight *seen);
 
-/* --- viewers_frames.c --- */
-
-/* After a look, where there are frames. */
-void pp_frames_look(struct pp_viewers *viewers, bool changed);
-
-/* Appends the delta as a frame holds it, which makes `version`: false where there is none. */
-bool pp_frames_write(struct pp_viewers *viewers, const struct pp_viewer *viewer, const struct pp_sight *seen,
-                     double version, struct pp_buf *out);
-void pp_frames_delete(struct pp_frames *frames); /* may be NULL */
-
 /* May be NULL. */
 void pp_parcels_delete(struct pp_parcels *parcels);
 

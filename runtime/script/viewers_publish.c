@@ -56,7 +56,7 @@ static void begin(struct pp_parcels *parcels, uint32_t viewers)
 
 static uint64_t hash_of(const struct pp_viewer *viewer, const struct pp_sight *seen)
 {
-    uint64_t hash = (uint64_t)viewer->version * 4 + viewer->leaving * 2U + viewer->framed;
+    uint64_t hash = (uint64_t)viewer->version * 2 + viewer->leaving;
     for (uint32_t m = 0; m < seen->maps; m++) {
         hash = (hash ^ pp_set_hash(&viewer->known.sets[m])) * UINT64_C(0xD6E8FEB86659FD93);
         hash = (hash ^ pp_set_hash(&seen->sets[m])) * UINT64_C(0x9E3779B97F4A7C15);
@@ -68,7 +68,7 @@ static uint64_t hash_of(const struct pp_viewer *viewer, const struct pp_sight *s
 static bool is_same(struct pp_viewers *viewers, const struct pp_viewer *a, const struct pp_viewer *b,
                     const struct pp_sight *seen)
 {
-    if (a->version != b->version || a->leaving != b->leaving || a->framed != b->framed)
+    if (a->version != b->version || a->leaving != b->leaving)
         return false;
     struct pp_sight other = pp_viewers_seen(viewers, b->view);
     for (uint32_t m = 0; m < seen->maps; m++)
@@ -102,23 +102,44 @@ static void append_number(struct pp_buf *out, const char *name, double number)
     pp_buf_append_string(out, text);
 }
 
-/* Writes the message: whether there is anything to tell. */
+/* Of one that is to be a member like others: the next delta is one to this version. */
+static bool must_tell(const struct pp_viewer *viewer, double version)
+{
+    return viewer->leaving && viewer->version != version;
+}
+
+static void append_varint(struct pp_buf *out, uint32_t value)
+{
+    for (; value >= 128; value /= 128)
+        pp_buf_append_char(out, (char)(unsigned char)(value % 128 + 128));
+    pp_buf_append_char(out, (char)value);
+}
+
+/* Writes what the frame holds: whether there is anything to tell. */
+static bool write_frame(struct pp_viewers *viewers, const struct pp_viewer *viewer, const struct pp_sight *seen,
+                        double version, struct pp_buf *out)
+{
+    size_t start = out->len;
+    pp_buf_append(out, viewers->name.data, viewers->name.len);
+    append_varint(out, (uint32_t)(version - viewer->version));
+    if (pp_interest_write(viewers->interest, &viewer->known, seen, must_tell(viewer, version), out))
+        return true;
+    out->len = start;
+    return false;
+}
+
+/* The same as a message in JSON. */
 static bool write_message(struct pp_viewers *viewers, const struct pp_viewer *viewer, const struct pp_sight *seen,
                           double version, struct pp_buf *out)
 {
     size_t start = out->len;
-    if (viewer->framed)
-        return pp_frames_write(viewers, viewer, seen, version, out);
     pp_envelope_begin(out, TYPE, sizeof TYPE - 1);
     pp_buf_append_string(out, "{\"room\":");
     pp_buf_append(out, viewers->name.data, viewers->name.len);
     pp_buf_append_string(out, ",\"delta\":");
-    if (!pp_interest_write(viewers->interest, &viewer->known, seen, out)) {
-        if (!viewer->leaving || viewer->version == version) {
-            out->len = start;
-            return false;
-        }
-        pp_buf_append_string(out, "{}"); /* the next delta is one to this version */
+    if (!pp_interest_write(viewers->interest, &viewer->known, seen, must_tell(viewer, version), out)) {
+        out->len = start;
+        return false;
     }
     if (viewer->version != version - 1)
         append_number(out, ",\"from\":", viewer->version);
@@ -138,7 +159,10 @@ static uint32_t make(struct pp_viewers *viewers, uint32_t number, const struct p
     }
     struct parcel *parcel = &parcels->list[parcels->count];
     *parcel = (struct parcel){.hash = hash, .viewer = number, .at = parcels->texts.len};
-    if (write_message(viewers, &viewers->list[number], seen, version, &parcels->texts))
+    const struct pp_viewer *viewer = &viewers->list[number];
+    bool any = viewers->frames ? write_frame(viewers, viewer, seen, version, &parcels->texts)
+                               : write_message(viewers, viewer, seen, version, &parcels->texts);
+    if (any)
         parcel->len = parcels->texts.len - parcel->at;
     return parcels->count++;
 }
@@ -160,18 +184,16 @@ static void choose_parcel(struct pp_viewers *viewers, uint32_t number, double ve
 
 static bool send_parcel(struct pp_viewers *viewers, struct pp_viewer *viewer, struct parcel *parcel)
 {
-    const char *bytes = viewers->parcels->texts.data + parcel->at;
-    struct pp_outgoing *out = &parcel->out;
-    out->encoding = parcel->viewers >= WORTH_COMPRESSING ? viewers->encoding : &viewers->plain;
-    out->control = true;
-    out->only_framed = viewer->framed;
-    if (viewer->framed) {
-        out->type_id = PP_TYPE_ROOM_VIEW;
-        out->schema_payload = bytes;
-        out->schema_payload_len = parcel->len;
+    parcel->out.encoding = parcel->viewers >= WORTH_COMPRESSING ? viewers->encoding : &viewers->plain;
+    parcel->out.control = true;
+    parcel->out.only_framed = viewers->frames;
+    if (viewers->frames) {
+        parcel->out.schema_payload = viewers->parcels->texts.data + parcel->at;
+        parcel->out.schema_payload_len = parcel->len;
+        parcel->out.type_id = PP_TYPE_ROOM_VIEW;
     } else {
-        out->envelope = bytes;
-        out->envelope_len = parcel->len;
+        parcel->out.envelope = viewers->parcels->texts.data + parcel->at;
+        parcel->out.envelope_len = parcel->len;
     }
     return pp_session_send(viewer->member->session, &parcel->out, false);
 }

@@ -52,11 +52,15 @@ static inline void pp_bits_put_wide(struct pp_bit_writer *writer, uint64_t value
 /* `value` is below 2^24. */
 static inline void pp_bits_put_golomb(struct pp_bit_writer *writer, uint32_t value, unsigned order)
 {
-    uint64_t high = (uint64_t)(value >> order) + 1;
+    uint64_t high = (uint64_t)(value >> order) + 1, low = value & ((1U << order) - 1);
     unsigned bits = 64 - (unsigned)__builtin_clzll(high);
+    if (2 * bits - 1 + order <= 32) { /* in one: the zeros are those above `high` */
+        pp_bits_put(writer, high << order | low, 2 * bits - 1 + order);
+        return;
+    }
     pp_bits_put(writer, 0, bits - 1);
     pp_bits_put(writer, high, bits);
-    pp_bits_put(writer, value & ((1U << order) - 1), order);
+    pp_bits_put(writer, low, order);
 }
 
 /* Writes the last bits, filled up with zeros to a byte. */

@@ -74,6 +74,7 @@ static struct piece keep(struct pp_state_pieces *pieces, struct pp_state_block *
     pp_state_put_fields(&w, block, mask);
     piece.bits = (uint32_t)((pieces->bytes.len - piece.at) * 8 + w.bits.count);
     pp_bits_finish(&w.bits);
+    memset(pp_buf_reserve(&pieces->bytes, 4), 0, 4); /* put_piece reads so far */
     return piece;
 }
 
@@ -111,14 +112,19 @@ void pp_state_keep_pieces(struct pp_state_block *root)
 
 /* --- putting together --- */
 
+/* A piece begins with a byte, and 4 may be read from each of its bytes on: keep() sees to it. */
 static void put_piece(struct pp_state_writer *w, const struct pp_state_pieces *pieces, const struct piece *piece)
 {
-    struct pp_bit_reader r = {.bytes = (const unsigned char *)pieces->bytes.data, .at = piece->at * 8};
-    r.end = r.at + piece->bits;
-    for (uint32_t left = piece->bits, take; left > 0; left -= take) {
-        take = left < 32 ? left : 32;
-        pp_bits_put(&w->bits, pp_bits_get(&r, take), take);
+    const char *at = pieces->bytes.data + piece->at;
+    uint32_t word, left = piece->bits;
+    for (; left > 32; left -= 32, at += 4) {
+        memcpy(&word, at, 4);
+        pp_bits_put(&w->bits, __builtin_bswap32(word), 32);
     }
+    if (left == 0)
+        return;
+    memcpy(&word, at, 4);
+    pp_bits_put(&w->bits, __builtin_bswap32(word) >> (32 - left), left);
 }
 
 /* Of a map that is seen in part. Sets of ids, word by word: */

@@ -20,7 +20,7 @@ function _M.want_whole(self, client, member)
   member.since = false
   core.join(client._ref, self._behind)
   if member.viewer then
-    views.wait(self, member)
+    views.wait(member)
   end
 end
 
@@ -103,11 +103,11 @@ end
 -- The same of viewers: these clients.
 function _M.viewers_fell(self, clients, version, changed)
   count_fallen(self, #clients)
-  local kept = keep(self, version, function()
-    return views.keep(self, changed)
-  end)
   for _, client in ipairs(clients) do
     local member = self._members[client]
+    local kept = views.can_be_kept(member) and keep(self, version, function()
+      return views.keep(self, changed)
+    end)
     if kept then
       member.since = version
     else

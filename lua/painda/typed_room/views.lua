@@ -1,207 +1,58 @@
 -- Views: which part of a typed room's state a member sees. A room of which nobody has a view has nothing of this.
 --
---   room._views      { core, maps, filters, moving, all, clients, count, faults }, while a member has one:
---       core         painda.core.server's views(), which sends
---       maps         name → number, of the maps that somebody sees a choice of
---       filters      function and maps → view: who is given the same function shares the view
---       moving       views whose centre is a table of the application's
---       clients      viewer → client
+--   room._views      its groups (view_group.lua), by form; nil where there are none
 --   client._views    room → what it was given before it joined
---   member.viewer    its number, member.view its view: { number, given, maps, uses, filter, at }
+--   member.viewer    its number in member.views, its group; member.view: its view, nil where that was taken away
 --
 -- A viewer is in the room "behind" of the hub for as long as it is one, so that it is not told what others are.
 
 local core = require "painda.core.server"
+local json = require "painda.core.json"
 local Error = require "painda.error"
+local view_group = require "painda.typed_room.view_group"
 local view_options = require "painda.typed_room.view_options"
 
-local type, error, next, ipairs, pairs, xpcall = type, error, next, ipairs, pairs, xpcall
-local concat, traceback = table.concat, debug.traceback
+local type, error, next, ipairs, pcall, xpcall = type, error, next, ipairs, pcall, xpcall
+local traceback = debug.traceback
 
-local check, is_point = view_options.check, view_options.is_point
 local STATE_FRAME = 0xFF01 -- as in runtime/wire/frame.h
 
+local check = view_options.check
+
 local _M = {}
-
--- --- views ---
-
-local function ensure(self)
-  if not self._views then
-    self._views = {
-      core = core.views(self.server._core, self._name),
-      maps = {},
-      filters = {},
-      moving = {},
-      clients = {},
-      faults = {},
-      count = 0,
-    }
-    if self._told.frames then
-      self._views.core:frames(self._told:address(), self._number_bytes)
-    end
-  end
-  return self._views
-end
-
--- The numbers of the maps. Looks at the state again where one is new. Raises where they are too many, or can't be.
-local function number_maps(self, names, level)
-  for _, name in ipairs(names) do
-    if self._told.frames and not self._told:has_map(name) then
-      error(("room %q: its state has no map %q that a view could be of"):format(self.id, name), level + 1)
-    end
-  end
-  local views, is_new = ensure(self), false
-  for _, name in ipairs(names) do
-    if not views.maps[name] then
-      views.maps[name] = views.core:map(name)
-      is_new = true
-    end
-    if not views.maps[name] then
-      error(("room %q: its views are of %d maps already"):format(self.id, view_options.MOST_MAPS), level + 1)
-    end
-  end
-  if is_new then
-    views.core:look(self._told:tree(), true)
-  end
-end
-
-local function new_near(self, client, checked, view, level)
-  local views, first = self._views, nil
-  for _, name in ipairs(view.maps) do
-    local place = views.core:place(views.maps[name], checked.x or "x", checked.y or "y")
-    if not place then
-      views.core:free(view.number)
-      error(("room %q: its views have too many different coordinates"):format(self.id), level + 1)
-    end
-    first = first or place
-    views.core:choose(view.number, views.maps[name], place)
-  end
-  local of = checked.of or (not checked.at and client.id) or nil
-  of = type(of) == "table" and of.id or of
-  views.core:near(view.number, checked.radius, checked.margin or 0, of, first)
-  if checked.at then
-    view.at = checked.at
-    views.core:move(view.number, checked.at.x, checked.at.y)
-    views.moving[view] = true
-  end
-end
-
--- The view that was given: a new one, or where it is a function one that others have too.
-local function view_of(self, client, checked, level)
-  number_maps(self, checked.maps, level + 1)
-  local views = self._views
-  local key = checked.filter and concat(checked.maps, "\0")
-  local shared = key and views.filters[checked.filter] and views.filters[checked.filter][key]
-  if shared then
-    shared.uses = shared.uses + 1
-    return shared
-  end
-  local view = { number = views.core:new(), maps = checked.maps, uses = 1, given = checked.given }
-  if not key then
-    new_near(self, client, checked, view, level + 1)
-    return view
-  end
-  for _, name in ipairs(view.maps) do
-    views.core:choose(view.number, views.maps[name])
-  end
-  view.filter, view.key = checked.filter, key
-  views.filters[view.filter] = views.filters[view.filter] or {}
-  views.filters[view.filter][key] = view
-  return view
-end
-
-local function release(self, view)
-  view.uses = view.uses - 1
-  if view.uses > 0 then
-    return
-  end
-  local views = self._views
-  views.moving[view] = nil
-  if view.filter then
-    views.filters[view.filter][view.key] = nil
-    views.filters[view.filter] = next(views.filters[view.filter]) and views.filters[view.filter]
-  end
-  views.core:free(view.number)
-end
-
--- --- what goes wrong ---
-
--- Told once for as long as it is the same.
-local function complain(self, where, key, text, err, report)
-  if where[key] ~= text then
-    where[key] = text
-    report(self, ("room %q: %s"):format(self.id, text), err)
-  end
-end
 
 local function on_raise(raised)
   return { raised = raised, trace = traceback(Error.from(raised).message, 2) }
 end
 
--- The names that a filter lets through, of each of its maps.
-local function choose(state, view)
-  local chosen = {}
-  for i, name in ipairs(view.maps) do
-    local ids, count = {}, 0
-    local map = state[name]
-    for id, entity in pairs(map ~= nil and type(map) ~= "string" and map or {}) do
-      if view.filter(id, entity, name) then
-        count = count + 1
-        ids[count] = id
-      end
-    end
-    chosen[i] = { ids, count }
-  end
-  return chosen
-end
-
--- Asks the view's function. Where it raises, the view stays what it was.
-local function ask(self, view, report)
-  local ok, chosen = xpcall(choose, on_raise, self._state, view)
-  if not ok then
-    local who = "the view of several members"
-    for _, client in pairs(view.uses == 1 and self._views.clients or {}) do
-      who = self._members[client].view == view and ("the view of the client %s"):format(client.id) or who
-    end
-    local text = ("%s failed: %s; it sees what it saw"):format(who, (chosen.trace:gsub("\t", "")))
-    return complain(self, view, "complaint", text, Error.from(chosen.raised, "HANDLER_ERROR"), report)
-  end
-  view.complaint = nil
-  for i, name in ipairs(view.maps) do
-    self._views.core:list(view.number, self._views.maps[name], chosen[i][1], chosen[i][2])
-  end
-end
-
-local function move(self, view, report)
-  if is_point(view.at) then
-    view.complaint = nil
-    return self._views.core:move(view.number, view.at.x, view.at.y)
-  end
-  local text = "the centre of a view has no numbers x and y; it stays where it was"
-  complain(self, view, "complaint", text, Error.new(text, "ROOM_ERROR"), report)
-end
-
-local function tell_faults(self, report)
-  local views = self._views
-  for name, number in next, views.maps do
-    local fault = views.core:fault(number)
-    if fault then
-      local text = ("state.%s %s: members with a view see nothing of it"):format(name, fault)
-      complain(self, views.faults, name, text, Error.new(text, "ROOM_ERROR"), report)
-    else
-      views.faults[name] = nil
-    end
-  end
-end
-
 -- --- viewers ---
 
-local function add(self, client, member, view)
-  local views = self._views
+local function form_of(self, client)
+  return self._told.frames and core.takes_state(client._ref) and "frames" or "json"
+end
+
+local function group_of(self, form)
+  self._views = self._views or {}
+  self._views[form] = self._views[form] or view_group.new(self, form)
+  return self._views[form]
+end
+
+-- A group that nobody is in is none.
+local function tidy(self, group)
+  if group.count == 0 then
+    group.core:clear()
+    self._views[group.form] = nil
+    self._views = next(self._views) and self._views or nil
+  end
+end
+
+-- Makes the member a viewer. It knows all, if it is a member like others; else it is to be told all that it sees.
+local function add(self, client, member, group, view)
   local even = member.here and member.since == nil and member.told
-  member.viewer = views.core:add(client._ref, view.number, self._version, even)
-  views.clients[member.viewer] = client
-  views.count = views.count + 1
+  member.views, member.view = group, view
+  member.viewer = group.core:add(client._ref, view.number, self._version, even)
+  group.clients[member.viewer] = client
+  group.count = group.count + 1
   core.join(client._ref, self._behind)
   if not even and member.told then
     member.since, self._lagging = false, true
@@ -210,21 +61,26 @@ end
 
 -- The member is no viewer any more. The last one takes all of this away.
 function _M.forget(self, member)
-  local views = self._views
-  if not member.viewer then
+  local group = member.views
+  if not group then
     return
   end
-  views.core:remove(member.viewer)
-  views.clients[member.viewer] = nil
+  group.core:remove(member.viewer)
+  group.clients[member.viewer] = nil
   if member.view then
-    release(self, member.view)
+    view_group.release(group, member.view)
   end
-  member.viewer, member.view = nil, nil
-  views.count = views.count - 1
-  if views.count == 0 then
-    views.core:clear()
-    self._views = nil
+  member.viewer, member.view, member.views = nil, nil, nil
+  group.count = group.count - 1
+  tidy(self, group)
+end
+
+function _M.count(self)
+  local count = 0
+  for _, group in next, self._views or {} do
+    count = count + group.count
   end
+  return count
 end
 
 -- What the view of a client that is no member yet will be. The client keeps it, since it may hold the client.
@@ -242,31 +98,36 @@ local function take_next(self, client)
   return checked
 end
 
-local function set_all(self, member)
-  local views = self._views
-  views.all = views.all or views.core:new()
-  views.core:view(member.viewer, views.all, true)
-  release(self, member.view)
+local function set_all(member)
+  local group = member.views
+  group.all = group.all or group.core:new()
+  group.core:view(member.viewer, group.all, true)
+  view_group.release(group, member.view)
   member.view = nil
 end
 
 local function set(self, client, member, checked, report, level)
   local before = member.view
   if not checked then
-    return before and set_all(self, member)
+    return before and set_all(member)
   end
-  local view = view_of(self, client, checked, level + 1)
-  member.view = view
+  local group = member.views or group_of(self, form_of(self, client))
+  local fine, view = pcall(view_group.view_of, group, client, checked)
+  if not fine then
+    tidy(self, group)
+    error(view, level + 1)
+  end
   if member.viewer then
-    self._views.core:view(member.viewer, view.number, false)
+    group.core:view(member.viewer, view.number, false)
+    member.view = view
   else
-    add(self, client, member, view)
+    add(self, client, member, group, view)
   end
   if before then
-    release(self, before)
+    view_group.release(group, before)
   end
   if view.filter and view.uses == 1 then
-    ask(self, view, report)
+    view_group.ask(group, view, report)
   end
 end
 
@@ -306,11 +167,22 @@ local function by_option(self, client, report)
   return false
 end
 
-local NOTHING = {
-  filter = function()
-    return false
-  end,
-}
+-- A view of no entities: of the maps that views are of, or where nobody has said which, of all that there are.
+local function nothing_of(self)
+  local maps = self._options.entities or {}
+  if not maps[1] then
+    for name, value in next, json.decode(self._told:json()) do
+      maps[#maps + 1] = type(name) == "string" and type(value) == "table" and #maps < view_options.MOST_MAPS and name
+        or nil
+    end
+  end
+  return maps[1] and check(self, {
+    map = maps,
+    filter = function()
+      return false
+    end,
+  }, 1)
+end
 
 -- The client has become a member, and has been told nothing. Where its view can't be made it sees no entities.
 function _M.begin(self, client, member, report)
@@ -319,7 +191,7 @@ function _M.begin(self, client, member, report)
     checked = by_option(self, client, report)
     member.by_option = true
     if checked == false then
-      checked = self._options.entities and check(self, { filter = NOTHING.filter }, 1)
+      checked = nothing_of(self)
     end
   end
   if checked then
@@ -342,52 +214,57 @@ function _M.apply(self, before, report)
   end
 end
 
--- The state is another one: everybody's view is made again, and told all of it.
-function _M.restart(self, report)
-  local given, views = {}, self._views
-  for _, client in next, views and views.clients or {} do
-    local member = self._members[client]
-    given[client] = member.view and check(self, member.view.given, 1) or false
-    _M.forget(self, member)
+-- Makes the member's view once more, of the state or for the client as they are now: it knows nothing.
+local function remake(self, client, member, report)
+  local checked = member.view and check(self, member.view.given, 1)
+  _M.forget(self, member)
+  if checked then
+    set(self, client, member, checked, report, 1)
+  elseif member.told then
+    core.leave(client._ref, self._behind)
   end
-  for client, checked in next, given do
-    if checked then
-      set(self, client, self._members[client], checked, report, 1)
+end
+
+-- The state is another one.
+function _M.restart(self, report)
+  for client, member in next, self._members do
+    if member.views then
+      member.since = false
+      remake(self, client, member, report)
     end
+  end
+end
+
+-- The client is here, for the first time or again; perhaps it takes another form now.
+function _M.arrive(self, client, member, report)
+  if member.views and member.views.form ~= form_of(self, client) then
+    member.since = false
+    remake(self, client, member, report)
+    member.since = nil
   end
 end
 
 -- --- telling ---
 
-local function takes_frames(self, client)
-  return self._told.frames and core.takes_state(client._ref)
-end
-
 -- Tells a viewer all that it sees.
 function _M.send_whole(self, client, member)
-  if takes_frames(self, client) then
-    local bytes = self._views.core:whole_frame(member.viewer, self._version)
-    core.frame_parcel(self.server._core, STATE_FRAME, bytes):send { client._ref }
-    return
+  local state = member.views.core:whole(member.viewer, self._version)
+  if member.views.form == "frames" then
+    core.frame_parcel(self.server._core, STATE_FRAME, self._number_bytes .. state):send { client._ref }
+  else
+    local text = ('{"room":%s,"state":%s,"full":true,"version":%d}'):format(self._name, state, self._version)
+    core.publish(self.server._core, "__pp_room_state", text, { client._ref })
   end
-  local state = self._views.core:whole(member.viewer, self._version)
-  local text = ('{"room":%s,"state":%s,"full":true,"version":%d}'):format(self._name, state, self._version)
-  core.publish(self.server._core, "__pp_room_state", text, { client._ref })
 end
 
 -- The viewer knows what it sees, without being told: it was told elsewhere.
-function _M.assume(self, client, member)
-  local views = self._views.core
-  local write = takes_frames(self, client) and views.whole_frame or views.whole
-  write(views, member.viewer, self._version)
+function _M.assume(self, _, member)
+  member.views.core:whole(member.viewer, self._version)
 end
 
--- Tells a viewer what became different since `kept`. False where all of it is shorter, or comes in a frame.
+-- Tells a viewer what became different since `kept`. False where all of it is shorter, or a frame.
 function _M.send_since(self, client, member, kept)
-  if takes_frames(self, client) then
-    return false
-  end
-  local delta, from = self._views.core:since(member.viewer, kept, self._version)
+  local delta, from = member.views.core:since(member.viewer, kept, self._version)
   if not delta then
     return false
   end
@@ -397,60 +274,61 @@ function _M.send_since(self, client, member, kept)
 end
 
 -- It knows nothing, until it is told all.
-function _M.wait(self, member)
-  self._views.core:wait(member.viewer)
+function _M.wait(member)
+  member.views.core:wait(member.viewer)
+end
+
+-- Can what it knew be kept, so that it is told what became different since?
+function _M.can_be_kept(member)
+  return member.views.form == "json"
 end
 
 -- Those that have no view any more know all, and are members like others.
-local function let_go(self, viewers)
+local function let_go(self, group, viewers)
   for _, viewer in ipairs(viewers) do
-    local client = self._views.clients[viewer]
+    local client = group.clients[viewer]
     _M.forget(self, self._members[client])
     core.leave(client._ref, self._behind)
   end
 end
 
-local function look(self, changed, report)
-  local views = self._views
-  views.core:look(self._told:tree(), not changed)
-  tell_faults(self, report)
-  for view in next, views.moving do
-    move(self, view, report)
-  end
-  for _, by_maps in next, views.filters do
-    for _, view in next, by_maps do
-      ask(self, view, report)
-    end
-  end
-end
-
 -- Numbers of entities are kept for those that are behind; where they are too many these begin anew.
-local function give_up_numbers(self)
-  if self._views.core:is_crowded() then
-    for _, client in next, self._views.clients do
+local function give_up_numbers(self, group)
+  if group.core:is_crowded() then
+    for _, client in next, group.clients do
       local member = self._members[client]
       if member.since then
         member.since = false
-        _M.wait(self, member)
+        _M.wait(member)
       end
     end
   end
 end
 
--- A tick: tells each viewer what became different for it. Returns who fell behind.
-function _M.tick(self, changed, above, report)
-  look(self, changed, report)
-  local views, stats = self._views, self._stats
-  local sent, made, bytes, fell, left = views.core:publish(self._version, above)
+-- Adds to `clients` those that fell behind.
+local function tick(self, group, changed, above, report, clients)
+  local stats = self._stats
+  view_group.look(group, changed, report)
+  local sent, made, bytes, fell, left = group.core:publish(self._version, above)
   stats.viewDeltas, stats.viewEncodes = stats.viewDeltas + sent, stats.viewEncodes + made
   stats.viewBytes = stats.viewBytes + bytes
-  give_up_numbers(self)
-  local clients = {}
-  for i, viewer in ipairs(fell or {}) do
-    clients[i] = views.clients[viewer]
+  give_up_numbers(self, group)
+  for _, viewer in ipairs(fell or {}) do
+    clients[#clients + 1] = group.clients[viewer]
   end
   if left then
-    let_go(self, left)
+    let_go(self, group, left)
+  end
+end
+
+-- A tick: tells each viewer what became different for it. Returns who fell behind.
+function _M.tick(self, changed, above, report)
+  local clients, json_group, frames = {}, self._views.json, self._views.frames
+  if json_group then
+    tick(self, json_group, changed, above, report, clients)
+  end
+  if frames then
+    tick(self, frames, changed, above, report, clients)
   end
   return clients
 end

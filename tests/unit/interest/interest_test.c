@@ -197,7 +197,7 @@ static void send_to(struct world *world, unsigned i, uint64_t seed)
         return;
     struct pp_sight seen = sight_of(world, viewer, i);
     bool any = viewer->behind ? pp_interest_write_from(world->interest, &viewer->from.root, &viewer->known, &seen, &out)
-                              : pp_interest_write(world->interest, &viewer->known, &seen, &out);
+                              : pp_interest_write(world->interest, &viewer->known, &seen, false, &out);
     if (viewer->behind)
         pp_interest_unkeep(world->interest);
     viewer->behind = false;
@@ -303,7 +303,7 @@ static void expect_delta(struct scene *scene, double x, const char *wanted)
     struct pp_sight seen = {.maps = 1};
     pp_interest_find(scene->interest, 0, x, 0, 5, 5, &seen.sets[0]);
     pp_interest_complete(scene->interest, &scene->known);
-    pp_interest_write(scene->interest, &scene->known, &seen, &out);
+    pp_interest_write(scene->interest, &scene->known, &seen, false, &out);
     pp_buf_append_char(&out, '\0');
     CU_ASSERT_STRING_EQUAL(out.data, wanted);
     pp_buf_destroy(&out);
