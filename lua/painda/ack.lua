@@ -29,6 +29,10 @@ function Pending:ask(callback, timeout)
   if self.count >= self.limit then
     error(("more than %d acks are pending on this connection (maxPendingAcks)"):format(self.limit), 4)
   end
+  local generation = tasks.generation()
+  if generation then -- not of the code that serves: what it calls back is neither
+    callback = tasks.as(generation, callback)
+  end
   local id = self.last + 1
   self.last = id
   local timer = new_timer(function()
