@@ -107,14 +107,12 @@ def test_a_missing_file(command, tmp_path):
     assert_error(painda(command, tmp_path / "nothing.lua"), 1, "nothing.lua", "No such file")
 
 
-@pytest.mark.parametrize("command", ["run", "check"])
-def test_a_directory_is_not_an_application(command, tmp_path):
-    assert_error(painda(command, tmp_path), 1, tmp_path)
+def test_a_directory_is_not_an_application(tmp_path):
+    assert_error(painda("run", tmp_path), 1, tmp_path)
 
 
-@pytest.mark.parametrize("command", ["run", "check"])
-def test_a_syntax_error_names_file_and_line(command, lua):
-    assert_error(painda(command, lua("local a = 1\nlocal = 2\n")), 1, "app.lua:2")
+def test_a_syntax_error_names_file_and_line(lua):
+    assert_error(painda("run", lua("local a = 1\nlocal = 2\n")), 1, "app.lua:2")
 
 
 def test_a_binary_chunk_is_refused(tmp_path):
@@ -127,12 +125,6 @@ def test_an_error_while_loading_names_file_and_line(lua):
     result = painda("run", lua('local answer = 42\nerror("nothing works")\n'))
     assert result.returncode == 1
     assert re.search(r"app\.lua:2: nothing works", result.stderr), result.stderr
-
-
-def test_check_of_a_good_file_opens_nothing(lua):
-    result = painda("check", lua(HELLO))
-    assert result.returncode == 0, result
-    assert result.stderr == ""
 
 
 def test_a_port_in_use(lua):

@@ -132,16 +132,24 @@ commands[#commands + 1] = {
 
 commands[#commands + 1] = {
   name = "check",
-  operand = "FILE",
-  about = "checks the syntax of a file without running it",
+  operand = "PATH",
+  about = "checks a file, or all of a folder, without running it",
   options = {},
   run = function(_, operands)
-    local path = operands[1]
-    local wrong = unreadable(path) or require("painda.app").check(path)
-    if wrong then
+    local result, wrong = require("painda.check").run(operands[1])
+    if not result then
       return fail(FAILURE, wrong)
     end
-    io.stdout:write(path, ": ok\n")
+    for _, line in ipairs(result.lines) do
+      io.stdout:write(line, "\n")
+    end
+    for _, note in ipairs(result.notes) do
+      io.stdout:write("note: ", note, "\n")
+    end
+    if result.bad > 0 then
+      return fail(FAILURE, ("%d found in %d of %d files"):format(#result.lines, result.bad, result.files))
+    end
+    io.stdout:write(result.files == 1 and operands[1] or ("%d files"):format(result.files), ": ok\n")
     runtime.stop(0)
   end,
 }

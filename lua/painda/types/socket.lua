@@ -69,7 +69,7 @@ function Client:offAny(fn) end
 function Client:emit(type, payload, callback) end
 
 ---@param message { type: string, payload?: any } | painda.Message
----@param options? fun(err?: painda.Error, response?: any) | { volatile?: boolean }
+---@param options? fun(err?: painda.Error, response?: any) | { volatile?: boolean, namespace?: string }
 ---@return true? sent
 ---@return "closed"? problem
 function Client:send(message, options) end
