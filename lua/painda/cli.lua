@@ -3,6 +3,7 @@
 local runtime = require "painda.core.runtime"
 local commands = require "painda.cli.commands"
 local fail = require("painda.cli.fail").fail
+local option_text = require("painda.cli.reference").option_text
 local options = require "painda.options"
 
 local ipairs, tonumber = ipairs, tonumber
@@ -13,10 +14,6 @@ local USAGE = require("painda.cli.fail").USAGE
 local _M = {}
 
 -- --- reading options ---
-
-local function option_text(option)
-  return "--" .. option.name .. (option.value and " " .. option.value or "")
-end
 
 local function find_option(command, name)
   local names = {}

@@ -37,7 +37,7 @@ describe("painda check", function()
     says('PPServer.Heartbeat has no option "intervall", did you mean "interval"?',
       "painda.PPServer { heartbeat = { intervall = 1 } }")
     says('PPServer tls has no option "crt", did you mean "cert"?', 'painda.PPServer { tls = { crt = "x", key = "y" } }')
-    says('PPClient has no option "reconect", did you mean "reconnect"?', 'painda.PPClient { url = "", reconect = true }')
+    says('PPClient has no option "reconect", did you mean "reconnect"?', 'painda.PPClient { reconect = true }')
     says('TypedRoom has no option "maxClient", did you mean "maxClients"?', 'server:room("a", {}, { maxClient = 1 })')
     says('PPServer has no option "hosst", did you mean "host"?', "painda.PPServer.attachTo(h, { hosst = 1 })")
     says('PPServer has no option "prot", did you mean "port"?', "local P = painda.PPServer P { prot = 1 }")

@@ -1,7 +1,7 @@
 -- The commands of the program: what each takes and does. --help and docs/api/cli.md are written from these tables.
 --
---   { name, operand = "FILE" | "[FILE]", about, options = { { name, value = "MS", kind, values, about } },
---     run = fn(given, operands) }
+--   { name, operand = "FILE" | "[FILE]", about, options = { { name, value = "MS", kind, values, about, doc } },
+--     run = fn(given, operands) }       doc: what the page says in place of `about`, which is short
 
 local runtime = require "painda.core.runtime"
 local fail = require("painda.cli.fail").fail
@@ -20,8 +20,15 @@ local LOGGING = {
     value = "LEVEL",
     values = { "debug", "info", "warn", "error", "silent" },
     about = "least level that is logged (info)",
+    doc = "`debug`, `info` (default), `warn`, `error`, `silent`",
   },
-  { name = "log-format", value = "FORMAT", values = { "text", "json" }, about = "text or json (text)" },
+  {
+    name = "log-format",
+    value = "FORMAT",
+    values = { "text", "json" },
+    about = "text or json (text)",
+    doc = "`text` (default) or `json`",
+  },
 }
 
 local function with_logging(list)
@@ -76,14 +83,30 @@ commands[#commands + 1] = {
   operand = "APP",
   about = "runs an application",
   options = with_logging {
-    { name = "port", value = "PORT", kind = "port", about = "the application's first port becomes this (0: any)" },
-    { name = "watch", about = "load the application again when one of its files changes" },
-    { name = "control", value = "PATH", about = "socket for painda console and the like; off: none" },
+    {
+      name = "port",
+      value = "PORT",
+      kind = "port",
+      about = "the application's first port becomes this (0: any)",
+      doc = "0 to 65535: the first port that the application opens becomes this; 0: any free one, which the log tells",
+    },
+    {
+      name = "watch",
+      about = "load the application again when one of its files changes",
+      doc = "loads the application again when one of its files changes; see [reload](reload.md)",
+    },
+    {
+      name = "control",
+      value = "PATH",
+      about = "socket for painda console and the like; off: none",
+      doc = "where the control socket is, see [below](#the-control-socket); `off`: none",
+    },
     {
       name = "load-timeout",
       value = "MS",
       kind = "milliseconds",
       about = "time that loading a new version may take (30000)",
+      doc = "how long loading a new version may take, 30000 by default",
     },
     {
       name = "hard-timeout",
@@ -91,9 +114,20 @@ commands[#commands + 1] = {
       kind = "milliseconds",
       least = 0,
       about = "restart a loop that has not turned for so long, 0: never (10000)",
+      doc = "a worker whose event loop has not turned for so long is ended, and another started; 10000 by default, "
+        .. "0: never",
     },
-    { name = "no-supervisor", about = "in one process, that nobody restarts: for debuggers" },
-    { name = "shutdown-timeout", value = "MS", about = "time that a shutdown may take (5000)" },
+    {
+      name = "no-supervisor",
+      about = "in one process, that nobody restarts: for debuggers",
+      doc = "one process, which nobody starts again; for debuggers",
+    },
+    {
+      name = "shutdown-timeout",
+      value = "MS",
+      about = "time that a shutdown may take (5000)",
+      doc = "how long a shutdown may take, 5000 by default",
+    },
   },
   run = function(given, operands)
     local path = operands[1]
@@ -116,6 +150,7 @@ commands[#commands + 1] = {
       value = "TEMPLATE",
       values = { "chat", "arena", "empty" },
       about = "what it begins as: chat, arena, empty (empty)",
+      doc = "what it begins as: `empty` (default), `chat`, `arena`",
     },
     { name = "types", about = "only the editor's types, anew, into a folder that is there" },
   },
