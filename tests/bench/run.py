@@ -15,7 +15,7 @@ from typing import Callable
 import quiet
 import report
 from servers import (ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, rooms_held, rooms_ticks, start_ms,
-                     virtual_clients)
+                     view_ticks, virtual_clients)
 
 IDLE = 5000
 STORM = 5000
@@ -81,6 +81,9 @@ class Bench:
     def codec(self, name):
         return codec_times(self.tools, name)
 
+    def views(self, *what):
+        return view_ticks(self.tools, *what)
+
     def declared(self, *what):
         return declared_ticks(self.tools, *what)
 
@@ -144,6 +147,10 @@ def codec(name):
 
 def declared(*what):
     return lambda bench: bench.declared(*what)
+
+
+def views(*what):
+    return lambda bench: bench.views(*what)
 
 
 def declared_group(kind, players, moving, *more):
@@ -293,6 +300,19 @@ GROUPS = [
     declared_group("quantized", 100, 10,
                    Row("declared", "the same: bytes a player that moved", lambda f: f["painda"]["bytes"] / 10, ("painda",),
                        most=4, unit="B")),
+    Group({"painda float32": views("painda", "float32"), "colyseus float32": views("colyseus", "float32"),
+           "painda quantized": views("painda", "quantized"), "colyseus quantized": views("colyseus", "quantized"),
+           "painda plain": views("painda", "plain")},
+          [ratio("views", "500 members see 100 of 1,000 that move, float32: time of @colyseus/schema's", "tick_ns",
+                 "painda float32", "colyseus float32", most=1),
+           ratio("views", "the same: bytes", "bytes", "painda float32", "colyseus float32", most=1),
+           ratio("views", "the same, quantized: time", "tick_ns", "painda quantized", "colyseus quantized", most=1),
+           ratio("views", "the same: bytes", "bytes", "painda quantized", "colyseus quantized", most=1),
+           ratio("views", "plain tables, JSON: time of @colyseus/schema's float32", "tick_ns", "painda plain",
+                 "colyseus float32", most=1),
+           ratio("views", "the same: bytes", "bytes", "painda plain", "colyseus float32"),
+           Row("views", "a tick of float32", lambda f: f["painda float32"]["tick_ns"] / 1e6, ("painda float32",), unit="ms"),
+           Row("views", "bytes a member", lambda f: f["painda float32"]["bytes"], ("painda float32",), unit="B")]),
 ]
 KEYS = sorted({row.key for group in GROUPS for row in group.rows})
 

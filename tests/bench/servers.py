@@ -299,6 +299,14 @@ def declared_ticks(tools, name, kind, players, moving):
     return printed_figures(tools, name, command, BENCH_KIND=kind, BENCH_PLAYERS=str(players), BENCH_MOVING=str(moving))
 
 
+def view_ticks(tools, name, form):
+    """Nanoseconds of a tick in which 500 members see 100 of 1,000 entities each, and bytes a member; of painda or
+    @colyseus/schema."""
+    command = {"painda": [tools.painda, "run", HERE / "apps" / "views.lua"],
+               "colyseus": [tools.node, HERE / "peers" / "views.mjs"]}[name]
+    return printed_figures(tools, name, command, BENCH_FORM=form)
+
+
 def printed_figures(tools, name, command, **settings):
     """The figures that a program prints, as JSON, before it ends."""
     environment = {**os.environ, "BENCH_STATE": str(HERE / "state.json"), **settings}
