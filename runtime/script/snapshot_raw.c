@@ -17,6 +17,8 @@ enum found {
     UNSURE, /* to be given up */
 };
 
+static const struct pp_value none = {.kind = UINT8_MAX}; /* where there was no value; it is like no other */
+
 /* Keys by the address of their Lua string, which no other string has as long as nothing runs. */
 struct known_key {
     const struct pp_raw_string *string;
@@ -52,7 +54,7 @@ static inline bool same_string(const char *held, const char *bytes, size_t len)
 
 static inline enum found take_number(double number, const struct pp_value *old, struct pp_value *out)
 {
-    if (old != NULL && old->kind == PP_VALUE_NUMBER && old->number == number)
+    if (old->kind == PP_VALUE_NUMBER && old->number == number)
         return SAME;
     *out = (struct pp_value){.number = number, .kind = PP_VALUE_NUMBER};
     return isfinite(number) ? OTHER : UNSURE;
@@ -61,7 +63,7 @@ static inline enum found take_number(double number, const struct pp_value *old, 
 static inline enum found take_string(struct camera *c, const struct pp_raw_string *string, const struct pp_value *old,
                                      struct pp_value *out)
 {
-    if (old != NULL && old->kind == PP_VALUE_STRING && old->count == string->len &&
+    if (old->kind == PP_VALUE_STRING && old->count == string->len &&
         same_string(old->string, string->bytes, string->len))
         return SAME;
     *out = pp_tree_string(c->tree, string->bytes, string->len);
@@ -70,7 +72,7 @@ static inline enum found take_string(struct camera *c, const struct pp_raw_strin
 
 static inline enum found take_plain(struct pp_value value, const struct pp_value *old, struct pp_value *out)
 {
-    if (old != NULL && old->kind == value.kind && (value.kind == PP_VALUE_NIL || old->boolean == value.boolean))
+    if (old->kind == value.kind && (value.kind == PP_VALUE_NIL || old->boolean == value.boolean))
         return SAME;
     *out = value;
     return OTHER;
@@ -113,51 +115,48 @@ static bool has_members(const struct pp_raw_table *table)
     return false;
 }
 
-/* The first elements of the old one were found to be the same: they begin the new one too. */
-static void push_old_items(struct pp_tree *tree, const struct pp_value *old, uint32_t count)
+/* Pushes the first elements of the old array, or members of the old map, which turn out to be of the new one too. */
+static void push_old(struct pp_tree *tree, const struct pp_value *old, uint32_t count)
 {
-    for (uint32_t i = 0; old != NULL && i < count; i++)
-        pp_tree_push(tree, NULL, old->items[i]);
+    for (uint32_t i = 0; i < count; i++)
+        if (old->kind == PP_VALUE_MAP)
+            pp_tree_push(tree, old->members[i].key, old->members[i].value);
+        else
+            pp_tree_push(tree, NULL, old->items[i]);
 }
 
-static void push_old_members(struct pp_tree *tree, const struct pp_value *old, uint32_t count)
-{
-    for (uint32_t i = 0; old != NULL && i < count; i++)
-        pp_tree_push(tree, old->members[i].key, old->members[i].value);
-}
-
+/* `old` is an array, or none. */
 static enum found take_array(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
                              struct pp_value *out)
 {
     struct pp_tree *tree = c->tree;
-    uint32_t first = tree->open_count, old_count = old != NULL ? old->count : 0, i = 0;
+    uint32_t first = tree->open_count, i = 0;
     bool pushed = false;
-    struct pp_value value;
     for (; i + 1 < table->items_size && table->items[i + 1] != PP_RAW_NONE && !tree->full; i++) {
-        const struct pp_value *before = i < old_count ? &old->items[i] : NULL;
+        const struct pp_value *before = i < old->count ? &old->items[i] : &none;
+        struct pp_value value = *before;
         enum found found = take_value(c, table->items[i + 1], before, &value);
         if (found == UNSURE)
             return UNSURE;
-        if (!pushed && found == SAME)
-            continue;
-        if (!pushed)
-            push_old_items(tree, old, i);
-        pushed = true;
-        pp_tree_push(tree, NULL, found == SAME && before != NULL ? *before : value);
+        if (found == OTHER && !pushed) {
+            pushed = true;
+            push_old(tree, old, i);
+        }
+        if (pushed)
+            pp_tree_push(tree, NULL, value);
     }
     if (table->items[0] != PP_RAW_NONE || !are_all_none(table->items, i + 1, table->items_size) || has_members(table))
         return UNSURE;
-    if (!pushed && i == old_count)
+    if (!pushed && i == old->count)
         return SAME;
     if (!pushed) /* it has lost its end */
-        push_old_items(tree, old, i);
+        push_old(tree, old, i);
     *out = pp_tree_array(tree, first);
     return tree->full ? UNSURE : OTHER;
 }
 
-/* The key; NULL where it can't be one. It may be that of `before`, the member at its place. */
-static inline const struct pp_value_key *take_key(struct camera *c, pp_raw_value raw,
-                                                  const struct pp_value_member *before)
+/* The key; NULL where it can't be one. It may be `old`, that of the member at its place. */
+static inline const struct pp_value_key *take_key(struct camera *c, pp_raw_value raw, const struct pp_value_key *old)
 {
     const struct pp_raw_string *string = pp_raw_pointer(raw);
     if (pp_raw_kind(raw) != PP_RAW_STRING)
@@ -165,45 +164,47 @@ static inline const struct pp_value_key *take_key(struct camera *c, pp_raw_value
     struct known_key *known = &c->keys[((uintptr_t)string >> 4) % KEYS];
     if (known->string == string)
         return known->key;
-    const struct pp_value_key *key = before != NULL ? before->key : NULL;
+    const struct pp_value_key *key = old;
     if (key == NULL || key->len != string->len || !same_string(key->bytes, string->bytes, key->len))
         key = pp_tree_key(c->tree, string->bytes, string->len);
     *known = (struct known_key){key != NULL ? string : NULL, key};
     return key;
 }
 
+/* `old` is a map, or none. */
 static enum found take_map(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
                            struct pp_value *out)
 {
+    static const struct pp_value_member no_member = {.value = {.kind = UINT8_MAX}};
     struct pp_tree *tree = c->tree;
-    uint32_t first = tree->open_count, old_count = old != NULL ? old->count : 0, i = 0;
+    uint32_t first = tree->open_count, i = 0;
     bool pushed = false;
-    struct pp_value value;
     for (uint32_t at = 0; at <= table->nodes_mask && !tree->full; at++) {
         const struct pp_raw_node *node = &table->nodes[at];
-        const struct pp_value_member *place = i < old_count ? &old->members[i] : NULL, *before = place;
+        const struct pp_value_member *place = i < old->count ? &old->members[i] : &no_member, *before = place;
         if (node->value == PP_RAW_NONE)
             continue;
-        const struct pp_value_key *key = take_key(c, node->key, place);
+        const struct pp_value_key *key = take_key(c, node->key, place->key);
         if (key == NULL)
             return UNSURE;
-        if (old != NULL && (place == NULL || !pp_key_same(place->key, key)))
-            before = pp_value_look_up(old, key);
-        enum found found = take_value(c, node->value, before != NULL ? &before->value : NULL, &value);
+        if (place == &no_member || !pp_key_same(place->key, key))
+            before = old->count > 0 ? pp_value_look_up(old, key) : NULL;
+        struct pp_value value = before != NULL ? before->value : none;
+        enum found found = take_value(c, node->value, before != NULL ? &before->value : &none, &value);
         if (found == UNSURE)
             return UNSURE;
-        if (pushed || found == OTHER || before != place) {
-            if (!pushed)
-                push_old_members(tree, old, i);
+        if (!pushed && (found == OTHER || before != place)) {
             pushed = true;
-            pp_tree_push(tree, key, found == SAME && before != NULL ? before->value : value);
+            push_old(tree, old, i);
         }
+        if (pushed)
+            pp_tree_push(tree, key, value);
         i++;
     }
-    if (!pushed && i == old_count)
+    if (!pushed && i == old->count)
         return SAME;
     if (!pushed)
-        push_old_members(tree, old, i);
+        push_old(tree, old, i);
     *out = pp_tree_map(tree, first);
     return tree->full ? UNSURE : OTHER;
 }
@@ -213,7 +214,7 @@ static enum found take_empty(const struct camera *c, const struct pp_raw_table *
                              struct pp_value *out)
 {
     *out = (struct pp_value){.kind = table->metatable == c->marks->array ? PP_VALUE_ARRAY : PP_VALUE_MAP, .depth = 1};
-    return old != NULL && old->kind == out->kind && old->count == 0 ? SAME : OTHER;
+    return old->kind == out->kind && old->count == 0 ? SAME : OTHER;
 }
 
 static enum found take_table(struct camera *c, const struct pp_raw_table *table, const struct pp_value *old,
@@ -225,12 +226,12 @@ static enum found take_table(struct camera *c, const struct pp_raw_table *table,
         return UNSURE;
     c->depth++;
     if (listed)
-        found = take_array(c, table, old != NULL && old->kind == PP_VALUE_ARRAY ? old : NULL, out);
+        found = take_array(c, table, old->kind == PP_VALUE_ARRAY ? old : &none, out);
     else if (are_all_none(table->items, 0, table->items_size)) {
         if (!has_members(table))
             found = take_empty(c, table, old, out);
         else if (table->metatable != c->marks->array)
-            found = take_map(c, table, old != NULL && old->kind == PP_VALUE_MAP ? old : NULL, out);
+            found = take_map(c, table, old->kind == PP_VALUE_MAP ? old : &none, out);
     }
     c->depth--;
     return found;
@@ -241,14 +242,13 @@ bool pp_snapshot_raw(const void *table, const struct pp_raw_marks *marks, struct
 {
     struct camera c = {.tree = tree, .marks = marks};
     size_t bytes = tree->bytes;
-    enum found found = take_table(&c, table, old, out);
+    *out = old != NULL ? *old : none;
+    enum found found = take_table(&c, table, old != NULL ? old : &none, out);
     tree->open_count = 0;
     if (found == UNSURE) {
         tree->bytes = bytes;
         tree->full = false;
         return false;
     }
-    if (found == SAME)
-        *out = *old;
     return true;
 }
