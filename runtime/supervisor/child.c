@@ -73,29 +73,42 @@ bool pp_child_start(struct pp_child *child, char **argv, const struct pp_sockets
     return started;
 }
 
-void pp_child_look(struct pp_child *child)
+/* Its state, as a letter of proc(5), and the ms of processor time that it has used; '?' where that can't be told. */
+static char state_of(pid_t pid, uint64_t *cpu)
 {
-    char text[32];
-    child->missed = child->pulse->answered == child->ping ? 0 : child->missed + 1;
-    if (child->missed > 0)
-        return;
-    child->ping++;
-    snprintf(text, sizeof text, "ping %u", (unsigned)child->ping);
-    pp_post_send(child->post, text, -1);
-}
-
-bool pp_child_is_held(const struct pp_child *child)
-{
-    char path[40], line[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)child->pid);
+    char path[40], line[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return false;
+        return '?';
     size_t len = fread(line, 1, sizeof line - 1, file);
     fclose(file);
     line[len] = '\0';
-    const char *state = strrchr(line, ')');
-    return state != NULL && (strncmp(state, ") T", 3) == 0 || strncmp(state, ") t", 3) == 0);
+    const char *name_end = strrchr(line, ')'); /* the name may hold anything */
+    unsigned long user, kernel;
+    char state;
+    if (name_end == NULL ||
+        sscanf(name_end, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user, &kernel) != 3)
+        return '?';
+    *cpu = (user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+    return state;
+}
+
+void pp_child_look(struct pp_child *child, uint64_t ms)
+{
+    char text[32];
+    uint64_t before = child->cpu;
+    char state = state_of(child->pid, &child->cpu);
+    if (child->pulse->answered == child->ping) {
+        child->hung = 0;
+        child->ping++;
+        snprintf(text, sizeof text, "ping %u", (unsigned)child->ping);
+        pp_post_send(child->post, text, -1);
+    } else if (state == 'R') {
+        child->hung += child->cpu - before;
+    } else if (state != 'T' && state != 't') {
+        child->hung += ms;
+    }
 }
 
 static void add(struct pp_log_field *fields, size_t *count, const char *key, const char *value)

@@ -14,20 +14,19 @@ struct pp_child {
     struct pp_pulse *pulse;
     uint64_t started; /* ms */
     uint32_t ping;
-    unsigned missed; /* looks in a row that found the last ping unanswered */
-    bool ready;      /* its application has loaded */
-    bool ending;     /* it is being killed, because it hangs */
+    uint64_t hung; /* ms that the last ping is unanswered */
+    uint64_t cpu;  /* ms of processor time that it had used at the last look */
+    bool ready;    /* its application has loaded */
+    bool ending;   /* it is being killed, because it hangs */
 };
 
 /* Runs this program again, with the same arguments, as a worker that has these sockets. It dies with the process that
  * calls this. False, logged, where it can't be. */
 bool pp_child_start(struct pp_child *child, char **argv, const struct pp_sockets *sockets);
 
-/* Looks whether the ping of the last look was answered and sends another. */
-void pp_child_look(struct pp_child *child);
-
-/* Is it stopped, or held by a debugger? */
-bool pp_child_is_held(const struct pp_child *child);
+/* Looks whether its last ping was answered, and sends another then. `ms` is how long the look before was ago. Time in
+ * which the worker was stopped or held by a debugger, or would have run and was not let, is not held against it. */
+void pp_child_look(struct pp_child *child, uint64_t ms);
 
 /* Logs an error about it, with the handler and message type that it was in. `extra` is one more field: its name, or
  * NULL, and its value. */

@@ -21,7 +21,7 @@
 
 #define HARD_TIMEOUT 10000 /* ms; until the worker has read its command line */
 #define LOAD_TIMEOUT 30000
-#define LOOKS 10        /* at the loop within that time: looks are counted, so a machine that slept harms nobody */
+#define LOOKS 10        /* at the loop within that time */
 #define LOOK_MS 1000    /* where hangs are not looked for */
 #define MERCY 1000      /* ms from SIGABRT to SIGKILL, and from the second wish to end to the end */
 #define FIRST_DELAY 100 /* ms; twice as much each time */
@@ -244,15 +244,11 @@ static void look(struct supervisor *self)
     uint64_t limit = self->hard_timeout + (self->loading ? self->load_timeout : 0);
     self->look_at = pp_clock_ms() + self->look_every;
     if (child->pid > 0)
-        pp_child_look(child);
-    if (child->missed == 0)
+        pp_child_look(child, self->look_every);
+    if (child->hung == 0)
         feed_watchdog(self);
-    if (self->hard_timeout == 0 || child->ending || child->missed * self->look_every < limit)
+    if (self->hard_timeout == 0 || child->ending || child->hung < limit)
         return;
-    if (pp_child_is_held(child)) {
-        child->missed = 0;
-        return;
-    }
     child->ending = true;
     self->kill_at = pp_clock_ms() + MERCY;
     kill(child->pid, SIGABRT);
