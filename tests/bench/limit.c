@@ -2,6 +2,7 @@
 // nothing and calls nobody: it is what 1.00 means in the table of scripts/bench.
 //   bench_limit PORT echo        each frame goes back, one write per read
 //   bench_limit PORT broadcast   each frame goes to all, one write per connection and turn
+//   bench_limit PORT rooms       BENCH_ROOMS times 20 connections; 60 times a second each of the 20 is sent 72 bytes
 #include "frame.h"
 
 #include <arpa/inet.h>
@@ -15,9 +16,11 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 1 << 18, CARRY_MAX = 1 << 16, GATHER_SIZE = 1 << 22, EVENTS = 1024 };
+enum { MEMBERS = 20, TICK_BYTES = 72, TICKS = 60 }; // of a room, of a tick, in a second
 
 struct conn {
     int fd;
@@ -34,6 +37,9 @@ static uint8_t output[READ_SIZE + CARRY_MAX]; // an unmasked frame is shorter th
 static uint8_t gathered[GATHER_SIZE];         // what this turn broadcasts
 static size_t gathered_size;
 static bool broadcasts;
+static size_t rooms;      // 0: none
+static uint64_t tick_due; // of the next room, in nanoseconds; 0: not all are there yet
+static size_t tick_room;
 static int poller;
 
 static void *must(void *memory)
@@ -215,6 +221,33 @@ static void accept_all(int listener)
     }
 }
 
+static uint64_t clock_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+// Tells the rooms whose time it is, one after the other. Returns the milliseconds to the next, or -1 where there is
+// none.
+static int tick(void)
+{
+    static uint8_t frame[PP_BENCH_HEAD_MAX + TICK_BYTES];
+    size_t size = pp_bench_head_write(frame, PP_BENCH_BINARY, TICK_BYTES, false) + TICK_BYTES;
+    uint64_t now = clock_now(), period = 1000000000u / TICKS;
+    if (all_count < rooms * MEMBERS || rooms == 0)
+        return -1;
+    if (tick_due + period < now)
+        tick_due = now; // what was missed is left out
+    for (; tick_due <= now; tick_due += period / rooms) {
+        for (size_t i = tick_room * MEMBERS; i < (tick_room + 1) * MEMBERS; i++)
+            if (all[i]->open)
+                transmit(all[i], frame, size);
+        tick_room = (tick_room + 1) % rooms;
+    }
+    return (int)((tick_due - now) / 1000000);
+}
+
 static int listen_on(int port)
 {
     const int on = 1;
@@ -231,14 +264,16 @@ int main(int argc, char **argv)
 {
     int port = argc == 3 ? atoi(argv[1]) : 0;
     broadcasts = argc == 3 && strcmp(argv[2], "broadcast") == 0;
-    if (port < 1 || port > 65535 || (!broadcasts && strcmp(argv[2], "echo") != 0))
-        errx(2, "usage: bench_limit PORT echo|broadcast");
+    if (argc == 3 && strcmp(argv[2], "rooms") == 0 && getenv("BENCH_ROOMS"))
+        rooms = strtoul(getenv("BENCH_ROOMS"), NULL, 10);
+    if (port < 1 || port > 65535 || (!broadcasts && rooms == 0 && strcmp(argv[2], "echo") != 0))
+        errx(2, "usage: bench_limit PORT echo|broadcast|rooms");
     int listener = listen_on(port);
     poller = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event events[EVENTS], accepting = {.events = EPOLLIN};
     epoll_ctl(poller, EPOLL_CTL_ADD, listener, &accepting);
     for (;;) {
-        int count = epoll_wait(poller, events, EVENTS, -1);
+        int count = epoll_wait(poller, events, EVENTS, tick());
         for (int i = 0; i < count; i++) {
             struct conn *conn = events[i].data.ptr;
             if (!conn) {

@@ -238,7 +238,7 @@ def rooms_server(tools, name, kind, count, **settings):
         work = {"BENCH_KIND": kind, "BENCH_ROOMS": str(count), "BENCH_PATHS": paths.name, **settings}
         with Server(tools, name, "rooms", **work) as running:
             options = {"connections": count * MEMBERS, "spin": True}
-            options.update({"path": "/?pp_caps=state"} if name == "painda" else {"paths": paths.name})
+            options.update({"paths": paths.name} if name == "colyseus" else {"path": "/?pp_caps=state"})
             yield running, options
 
 
@@ -246,7 +246,8 @@ def rooms_ticks(tools, name, kind, count, seconds):
     """How late the ticks of so many rooms are, what the server takes for them, and what a member is sent a second."""
     with rooms_server(tools, name, kind, count) as (running, options):
         heard = running.load(mode="listen", seconds=seconds, warmup=1.5, **options)
-        return {**running.printed(5), "server_cpu": heard["server_cpu"], "load_cpu": heard["load_cpu"],
+        figures = running.printed(5) if name != "limit" else {}
+        return {**figures, "rate": heard["rate"], "server_cpu": heard["server_cpu"], "load_cpu": heard["load_cpu"],
                 "bytes": heard["bytes_in"] / heard["seconds"] / options["connections"],
                 "tick_bytes": heard["bytes_in"] / heard["messages"]}
 
