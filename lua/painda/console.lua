@@ -6,11 +6,10 @@ local complete = require "painda.console.complete"
 local control = require "painda.control"
 local log = require "painda.log"
 local names = require "painda.console.names"
-local reload = require "painda.reload"
 local runtime = require "painda.core.runtime"
 local show = require "painda.console.show"
 
-local next, select, error, type, tostring = next, select, error, type, tostring
+local select, error, type, tostring = select, error, type, tostring
 local loadstring, setfenv, rawset = loadstring, setfenv, rawset
 
 local LOGGED = 1000 -- bytes of a command that the log shows
@@ -26,7 +25,7 @@ local function attach(peer)
     shared.on_close = function()
       log.info("console detached", { process = shared.pid })
     end
-    if next(reload.objects) == nil then
+    if #names.servers() == 0 then
       runtime.set_handler_timeout(LIMIT)
     end
   end

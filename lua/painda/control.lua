@@ -19,6 +19,7 @@ local harmless = require("painda.control.text").harmless
 local place = require "painda.control.place"
 local reload = require "painda.reload"
 local runtime = require "painda.core.runtime"
+local supervisor = require "painda.core.supervisor"
 local task = require "painda.task"
 
 local type, tostring, pairs, ipairs = type, tostring, pairs, ipairs
@@ -167,6 +168,7 @@ _M.command("info", function()
   table.sort(ports)
   return {
     pid = files.process().pid,
+    supervisor = supervisor.pid(),
     application = _M.application,
     version = runtime.version,
     generation = reload.current.number,

@@ -157,8 +157,8 @@ function _M.start(path, given, fail)
     end
     return fail(1, without_trace(err))
   end
-  control.serve()
   supervisor.ready(reload.current.number)
+  control.serve()
   reassure()
   if given.watch then
     app.watch()

@@ -1,8 +1,10 @@
 /* A tool's end of a Unix socket: it has nothing else to do than to wait for the answer. */
+#define _GNU_SOURCE
 #include "net/local.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,11 +27,15 @@ int pp_local_dial(const char *path)
     return fd;
 }
 
-/* 0 once the descriptor is ready for `events`. */
+/* 0 once the descriptor is ready for `events`. A SIGINT that is blocked elsewhere comes here, also one from before. */
 static int wait_for(int fd, short events, int timeout_ms)
 {
     struct pollfd poller = {.fd = fd, .events = events};
-    int ready = poll(&poller, 1, timeout_ms);
+    struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    sigdelset(&mask, SIGINT);
+    int ready = ppoll(&poller, 1, timeout_ms < 0 ? NULL : &timeout, &mask);
     return ready > 0 ? 0 : ready == 0 ? -ETIMEDOUT : -errno;
 }
 

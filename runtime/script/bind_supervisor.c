@@ -2,13 +2,14 @@
  *
  *     settings{["hard-timeout"] = ms, ["load-timeout"] = ms, ["log-level"] = name, ["log-format"] = name}
  *     reloading(), ready(generation)        ready: at first, and after each reload, whatever came of it
- *     stopping()
+ *     stopping()                            pid() → the supervisor's process, or nil where there is none
  *     watchdog_ms() → within how many ms the service manager wants watchdog() to be called by us, 0: not at all */
 #include "script/bind.h"
 #include "supervisor/notify.h"
 #include "supervisor/worker.h"
 
 #include <lauxlib.h>
+#include <unistd.h>
 
 static int settings(lua_State *L)
 {
@@ -43,6 +44,14 @@ static int stopping(lua_State *L)
     return 0;
 }
 
+static int pid(lua_State *L)
+{
+    if (pp_worker_post() < 0)
+        return 0;
+    lua_pushinteger(L, getppid());
+    return 1;
+}
+
 static int watchdog(lua_State *L)
 {
     (void)L;
@@ -60,7 +69,7 @@ int pp_bind_supervisor(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"settings", settings}, {"reloading", reloading},     {"ready", ready}, {"stopping", stopping},
-        {"watchdog", watchdog}, {"watchdog_ms", watchdog_ms}, {NULL, NULL}};
+        {"watchdog", watchdog}, {"watchdog_ms", watchdog_ms}, {"pid", pid},     {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
     return 1;

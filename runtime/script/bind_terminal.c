@@ -47,11 +47,21 @@ static void on_interrupt(int signum)
     (void)signum; /* that a call was interrupted is all that has to happen */
 }
 
+/* They come where something waits (here and in net/local_dial.c), so that none is lost just before it does. */
+static void block_interrupts(int how)
+{
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(how, &interrupt, NULL);
+}
+
 static int catch_interrupts(lua_State *L)
 {
     (void)L;
     struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART */
     sigaction(SIGINT, &action, NULL);
+    block_interrupts(SIG_BLOCK);
     return 0;
 }
 
@@ -171,9 +181,11 @@ static int editor_read(lua_State *L)
     el_set(editor->line, EL_PREP_TERM, 1); /* before the prompt is there: what follows it is the editor's */
     int len = 0;
     errno = 0;
+    block_interrupts(SIG_UNBLOCK);
     const char *line = el_gets(editor->line, &len);
+    bool interrupted = len < 0 && errno == EINTR;
+    block_interrupts(SIG_BLOCK);
     if (line == NULL || len <= 0) {
-        bool interrupted = len < 0 && errno == EINTR;
         lua_pushnil(L);
         lua_pushstring(L, interrupted ? "interrupted" : "end");
         if (interrupted)

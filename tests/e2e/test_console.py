@@ -211,7 +211,7 @@ def test_the_server_may_end_meanwhile(home):
 
 def test_ctrl_d_ends_it(home, server):
     with Terminal("console", env=home) as console:
-        console.expect(f"process {server.pid}")
+        console.expect(f"process {server.process.pid}")
         console.expect("> ")
         console.type("\x04")
         assert console.wait() == 0

@@ -151,14 +151,25 @@ def test_the_server_is_found_by_process_by_parent_and_by_application(home, tmp_p
     with Server(one, env=home) as first, Server(two, env=home) as second:
         several = painda("stats", env=home)
         assert several.returncode == 1
-        for text in (f"--pid {first.pid}", f"--pid {second.pid}", str(one), str(two), str(first.port)):
+        for text in (f"--pid {first.process.pid}", f"--pid {second.process.pid}", str(one), str(two), str(first.port)):
             assert text in several.stderr, several.stderr
-        for chosen in (["--pid", first.pid], [one]):
+        for chosen in (["--pid", first.pid], ["--pid", first.process.pid], [one]):
             result = painda("stats", "--json", *chosen, env=home)
             assert json.loads(result.stdout)["pid"] == first.pid, result
         missing = painda("stats", tmp_path / "three.lua", env=home)
         assert missing.returncode == 1
         assert "three.lua" in missing.stderr and str(one) in missing.stderr
+
+
+def test_a_worker_that_follows_another_is_found(home):
+    with Server(APP, env=home) as server:
+        assert painda("stats", "--once", env=home).returncode == 0  # it is there, and whole
+        first = server.pid
+        os.kill(first, signal.SIGKILL)
+        server.wait_for("serves again")
+        stats = json.loads(painda("stats", "--json", "--pid", server.process.pid, env=home).stdout)
+        assert stats["pid"] == server.pid != first
+        assert sockets(home) == [socket_of(server, home)]
 
 
 @pytest.mark.parametrize("pid", ["0", "x", "-4", "99999999999"])

@@ -174,7 +174,7 @@ function _M.run(line, code)
   end
   terminal.catch_interrupts()
   local greeting = "%s, process %d, generation %d. help() says what there is; Ctrl-D ends.\n"
-  write(io.stdout, greeting:format(info.application, info.pid, info.generation))
+  write(io.stdout, greeting:format(info.application, info.supervisor or info.pid, info.generation))
   local read, remember, close = editing_reader(line)
   local status = loop(line, require("painda.control.place").name_of(info.application), read, remember, true)
   close()

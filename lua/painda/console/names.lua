@@ -59,7 +59,7 @@ show.describe["painda.Client"] = function(client)
   return concat(parts, " ")
 end
 
-names.servers = servers
+names.servers, _M.servers = servers, servers
 
 function names.clients()
   local list = {}

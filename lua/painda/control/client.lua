@@ -91,8 +91,9 @@ end
 
 -- --- which one ---
 
+-- The process that was started is the supervisor, and the socket its worker's.
 local function is_meant(socket, pid)
-  return socket.pid == pid or files.parent(socket.pid) == pid or files.parent(pid) == socket.pid
+  return socket.pid == pid or files.parent(socket.pid) == pid
 end
 
 -- The servers that listen, each with its line; those that died are tidied away.
@@ -120,8 +121,9 @@ local function describe(sockets)
   for i, socket in ipairs(sockets) do
     local info = info_of(socket)
     local ports = concat(info.ports or {}, ", ")
-    lines[i] = ("\n  --pid %-8d %s%s"):format(socket.pid, info.application or (socket.name .. " (does not answer)"),
-      ports ~= "" and ", port " .. ports or "")
+    local what = info.application or socket.name .. " (does not answer)"
+    ports = ports ~= "" and ", port " .. ports or ""
+    lines[i] = ("\n  --pid %-8d %s%s"):format(info.supervisor or socket.pid, what, ports)
   end
   return concat(lines)
 end
