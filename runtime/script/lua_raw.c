@@ -10,20 +10,21 @@
 #include <unistd.h>
 
 #define MOST 4096                /* items or nodes of a sample */
+#define PAGE 4096                /* bytes of which one is readable where another is */
 #define NULLS "painda.raw_nulls" /* in the registry: a list of one null */
 
-/* A pipe takes no bytes from memory that isn't there. */
+static int asked[2]; /* a pipe, while samples are tried */
+
+/* A pipe takes no byte from memory that isn't there. */
 static bool is_readable(const void *at, size_t size)
 {
-    int ends[2];
-    if ((uintptr_t)at % 8 != 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    const char *bytes = at;
+    if ((uintptr_t)at % 8 != 0)
         return false;
-    bool readable = write(ends[1], at, size < 32768 ? size : 32768) > 0;
-    if (size > 1)
-        readable = readable && write(ends[1], (const char *)at + size - 1, 1) == 1;
-    close(ends[0]);
-    close(ends[1]);
-    return readable;
+    for (size_t i = 0; i < size; i += PAGE)
+        if (write(asked[1], bytes + i, 1) != 1)
+            return false;
+    return write(asked[1], bytes + size - 1, 1) == 1;
 }
 
 static bool is_string(lua_State *L, int index, pp_raw_value value)
@@ -98,8 +99,8 @@ static bool is_table(lua_State *L)
 
 static const char samples[] =
     "local list, map, holes, back = {}, {}, {}, {}\n"
-    "for i = 1, 300 do list[i], map['key' .. i], holes[i] = i + 0.5, ('v'):rep(i), i % 2 == 0 end\n"
-    "for i = 1, 300, 3 do holes[i], map['key' .. i] = nil, nil end\n"
+    "for i = 1, 50 do list[i], map['key' .. i], holes[i] = i + 0.5, ('v'):rep(i), i % 2 == 0 end\n"
+    "for i = 1, 50, 3 do holes[i], map['key' .. i] = nil, nil end\n"
     "for i = 40, 1, -1 do back[i] = -i end\n"
     "local null, fn = ..., function() end\n"
     "return {}, { 1 }, { [0] = 1, 2, 3 }, { 'a', true, false, {}, fn, null, 1e300, -0.25, -7, 2^40 },\n"
@@ -144,7 +145,10 @@ pp_raw_value pp_raw_null(lua_State *L)
 bool pp_raw_is_known(lua_State *L)
 {
     static enum { UNTRIED, KNOWN, UNKNOWN } tried;
-    if (tried == UNTRIED)
+    if (tried == UNTRIED && pipe2(asked, O_CLOEXEC | O_NONBLOCK) == 0) {
         tried = try_samples(L) ? KNOWN : UNKNOWN;
+        close(asked[0]);
+        close(asked[1]);
+    }
     return tried == KNOWN;
 }
