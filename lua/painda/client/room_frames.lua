@@ -116,7 +116,7 @@ end
 -- Of a member that sees a part of the state.
 local function on_view(client, known, bytes, at)
   local versions, begin = varint(bytes, at)
-  if not versions then
+  if not versions or versions >= 2 ^ 32 then
     return rooms.resync(client, known.id, known, "delta")
   end
   take_delta(client, known, bytes, begin, versions)
