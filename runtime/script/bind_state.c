@@ -16,7 +16,7 @@ __attribute__((used)) static void (*const called_by_ffi[])(void) = {
     (void (*)(void))pp_state_schema_new, (void (*)(void))pp_state_schema_unref, (void (*)(void))pp_state_offset,
     (void (*)(void))pp_state_new,        (void (*)(void))pp_state_scan,         (void (*)(void))pp_state_set_text,
     (void (*)(void))pp_state_find,       (void (*)(void))pp_state_path,         (void (*)(void))pp_state_encode,
-    (void (*)(void))pp_state_apply,
+    (void (*)(void))pp_state_apply,      (void (*)(void))pp_state_since,
 };
 
 struct watch {

@@ -1,0 +1,97 @@
+/* What became different since an earlier state: the copy that was kept of it is made what the state is now, which is a
+ * change like any other, and goes back. */
+#include "state/delta.h"
+#include "state/value.h"
+#include "state/writer.h"
+
+static bool follow(struct pp_state_block *copy, struct pp_state_block *now);
+
+static bool is_there(const struct pp_state_group *group, uint32_t id)
+{
+    return id < group->size && group->items[id] && group->items[id]->flags & PP_STATE_SENT;
+}
+
+static bool same_key(const struct pp_state_block *a, const struct pp_state_block *b)
+{
+    return a->key->len == b->key->len && memcmp(a->key->bytes, b->key->bytes, a->key->len) == 0;
+}
+
+/* The item of that id in the copy; NULL where the delta would remove an item and use its number or key again. */
+static struct pp_state_block *item_of(struct pp_state_group *copy, const struct pp_state_block *now)
+{
+    struct pp_state_block *item = now->id < copy->size ? copy->items[now->id] : NULL;
+    if (item)
+        return item->flags & PP_STATE_GONE ? NULL : item;
+    if (pp_map_get(&copy->keys, now->key->bytes, now->key->len))
+        return NULL;
+    return pp_state_place(copy, now->id, now->key->bytes, now->key->len);
+}
+
+static bool follow_map(struct pp_state_group *copy, const struct pp_state_group *now)
+{
+    for (uint32_t id = copy->size; id > 0; id--)
+        if (id <= copy->size && is_there(copy, id - 1) &&
+            !(is_there(now, id - 1) && same_key(copy->items[id - 1], now->items[id - 1])))
+            pp_state_remove(copy->items[id - 1]);
+    for (uint32_t id = 0; id < now->size; id++) {
+        struct pp_state_block *item = is_there(now, id) ? item_of(copy, now->items[id]) : NULL;
+        if (is_there(now, id) && (item == NULL || !follow(item, now->items[id])))
+            return false;
+    }
+    return true;
+}
+
+static bool follow_list(struct pp_state_group *copy, const struct pp_state_group *now)
+{
+    if (!pp_state_resize(copy, now->sent))
+        return false;
+    for (uint32_t i = 0; i < now->sent; i++)
+        if (!follow(copy->items[i], now->items[i]))
+            return false;
+    return true;
+}
+
+static void follow_text(struct pp_state_block *copy, const struct pp_state_field *field, const unsigned char *base)
+{
+    struct pp_state_text *text;
+    memcpy(&text, base + field->offset, sizeof(text));
+    pp_state_set_text(copy, field->offset, text ? text->bytes : "", text ? text->len : 0);
+}
+
+static bool follow(struct pp_state_block *copy, struct pp_state_block *now)
+{
+    const unsigned char *base = pp_state_base(now);
+    pp_state_touch(copy);
+    for (uint32_t i = 0; i < now->record->count; i++) {
+        const struct pp_state_field *field = &now->record->fields[i];
+        if (field->kind == PP_STATE_TEXT) {
+            follow_text(copy, field, base);
+        } else if (!pp_state_is_group(field)) {
+            pp_state_value_set(field, copy->values, pp_state_value_get(field, base));
+        } else {
+            struct pp_state_group *group = pp_state_group_at(copy, field->offset);
+            const struct pp_state_group *group_now = pp_state_group_at(now, field->offset);
+            if (!(field->kind == PP_STATE_MAP ? follow_map : follow_list)(group, group_now))
+                return false;
+        }
+    }
+    return true;
+}
+
+int pp_state_since(struct pp_state_block *copy, struct pp_state_block *root, struct pp_buf *out, struct pp_buf *json)
+{
+    uint32_t version = root->state->version;
+    bool followed = follow(copy, root);
+    pp_state_scan(copy);
+    if (followed) {
+        pp_buf_append_char(out, (char)(unsigned char)version);
+        if (version % PP_STATE_HASH_EVERY == 0)
+            pp_state_put_u32(out, pp_state_hash(root));
+        struct pp_state_writer w = {.bits = {.out = out}};
+        pp_state_put_block(&w, copy, &(struct pp_state_prefix){0});
+        pp_bits_finish(&w.bits);
+        pp_state_json_delta(copy, json);
+    }
+    pp_state_revert(copy);
+    return followed;
+}
