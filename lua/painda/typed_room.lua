@@ -24,6 +24,7 @@ local room_state = require "painda.typed_room.state"
 local target = require "painda.target"
 local behind = require "painda.typed_room.behind"
 local ticks = require "painda.typed_room.ticks"
+local varint = require "painda.typed_room.varint"
 local views = require "painda.typed_room.views"
 
 local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
@@ -471,7 +472,7 @@ function _M.new(server, id, initial, checked, level)
     _behind = "\0" .. id .. "\0",
     _name = json.encode(id),
     _number = numbers,
-    _number_bytes = ticks.number_bytes(numbers),
+    _number_bytes = varint(numbers),
     _loader = reload.generation().id,
     _members = {},
     _seats = 0, -- how many they are
@@ -486,6 +487,7 @@ function _M.new(server, id, initial, checked, level)
     _dirty = false, -- it may have changed since it was last told
     _views = nil, -- typed_room/views.lua
     _kept = {}, -- what members that are behind saw last, by version
+    _snapshots = {}, -- the same of a declared state
     _stats = {
       deltas = 0,
       fellBehind = 0,

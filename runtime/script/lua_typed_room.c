@@ -4,7 +4,8 @@
  *         behind. The same change in two forms: `json` as a message of the protocol, `frame` to those members that
  *         offered the capability `state`. Either may be nil where nobody takes it. Each is made once. Who has more
  *         than `above` bytes waiting is left out, and joins the room `behind`, whose members are left out too.
- *     room_forms(server, key, behind) → does somebody take JSON, does somebody take frames: of those who are not behind
+ *     room_forms(server, key, behind, above) → of those who are not behind: does somebody take JSON, does somebody take
+ *         frames, and do more than `above` bytes wait for somebody
  *     takes_state(client) → did it offer the capability */
 #include "base/buf.h"
 #include "hub/room.h"
@@ -101,15 +102,19 @@ static int room_forms(lua_State *L)
 {
     struct pp_lua_server *server = pp_lua_server_check(L, 1);
     struct room_send send = find_rooms(L, server, 2);
-    bool json = false, frames = false;
-    for (uint32_t i = 0; send.room != NULL && i < send.room->count && !(json && frames); i++) {
+    size_t above = (size_t)luaL_checknumber(L, 4);
+    bool forms[2] = {false}, slow = false;
+    for (uint32_t i = 0; send.room != NULL && i < send.room->count; i++) {
         const struct pp_member *member = send.room->members[i];
-        bool *form = pp_session_takes_state(member->session) ? &frames : &json;
-        *form = *form || is_told(&send, member);
+        if (!is_told(&send, member))
+            continue;
+        forms[pp_session_takes_state(member->session)] = true;
+        slow = slow || pp_session_queued(member->session) > above;
     }
-    lua_pushboolean(L, json);
-    lua_pushboolean(L, frames);
-    return 2;
+    lua_pushboolean(L, forms[false]);
+    lua_pushboolean(L, forms[true]);
+    lua_pushboolean(L, slow);
+    return 3;
 }
 
 static int takes_state(lua_State *L)

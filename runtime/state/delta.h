@@ -16,9 +16,9 @@ enum pp_state_status {
  * is appended. With `json` the same change is appended there as a JSON delta. Either may be NULL. */
 int pp_state_encode(struct pp_state_block *root, struct pp_buf *out, struct pp_buf *json);
 
-/* Appends the delta to the last commit from `copy`, a state of the same schema that was loaded from an earlier snapshot,
- * and the same as a JSON delta: 1. 0 where there can be none, since the number or key of an item that is gone is
- * another's now; nothing is appended. The copy stays what it is. */
+/* Appends the delta to the last commit from `copy`, a state of the same schema that was loaded from an earlier
+ * snapshot, and the same as a JSON delta: 1. 0 where there can be none, since the number or key of an item that is gone
+ * is another's now; nothing is appended. The copy stays what it is. */
 int pp_state_since(struct pp_state_block *copy, struct pp_state_block *root, struct pp_buf *out, struct pp_buf *json);
 
 /* Appends a snapshot of the last commit. */

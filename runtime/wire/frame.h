@@ -28,7 +28,7 @@ enum pp_room_frame {
     PP_TYPE_ROOM_SCHEMA = 0xFF00, /* what a room's state is made of */
     PP_TYPE_ROOM_STATE,           /* all of it */
     PP_TYPE_ROOM_DELTA,           /* what changed */
-    PP_TYPE_ROOM_VIEW,            /* what changed of what somebody sees, over several versions */
+    PP_TYPE_ROOM_VIEW,            /* the same over several versions: to who sees a part, or was behind */
 };
 
 enum pp_mode { PP_MODE_CHAT, PP_MODE_MEDIA, PP_MODE_GAMING, PP_MODE_VOICE };

@@ -355,3 +355,89 @@ describe("a member's declared state", function()
     assert.equal(1024, count)
   end)
 end)
+
+describe("a member that is behind in a declared state", function()
+  local timing = require "painda.typed_room.ticks"
+
+  before_each(function()
+    server, clock = rooms.start { compression = "none" }
+  end)
+
+  local function step(room, stalled, fn)
+    local state = room:getState()
+    state.round = state.round + 1
+    if fn then
+      fn(state)
+    end
+    for _, who in ipairs(stalled or {}) do -- waits with what is sent in this turn
+      who.socket:emit("large", ("x"):rep(5000))
+    end
+    timing.disarm(room)
+    room:update()
+    timing.disarm(room)
+    timing.tick(room)
+  end
+
+  local function start(options)
+    options = options or {}
+    options.slowAbove = 1000
+    local schema = painda.schema(FIELDS)
+    local state = schema:new()
+    for i = 1, 30 do
+      state.players["p" .. i] = { x = i * 1.1, hp = i, name = "player number " .. i }
+    end
+    local room = server:room("a", state, options)
+    return room, member(room), member(room, { stateFrames = false }), member(room)
+  end
+
+  it("is told by one delta from what it was told last, in either form", function()
+    local room, ann, bob, cid = start()
+    step(room)
+    clock:advance(100)
+    painda.spawn(function()
+      step(room, { ann, bob })
+      step(room, nil, function(state)
+        state.players.new, state.names[1] = { hp = 9 }, "x"
+      end)
+      step(room, nil, function(state)
+        state.players.p7 = nil
+      end)
+    end)
+    clock:advance(100)
+    assert.equal(4, #cid.deltas)
+    for _, who in ipairs { ann, bob } do
+      assert.same({ 1, 2 }, { #who.states, #who.deltas })
+      local delta = last(who.deltas).delta
+      assert.same({ 4, "x", { __pp_deleted = true } }, { delta.round, delta.names[1], delta.players.p7 })
+      assert.same({ 0, 4 }, { who.client.resyncs, last(who.deltas).version })
+    end
+    local of_ann, of_bob, of_cid = seen(ann, bob, cid)
+    assert.same(of_cid, of_ann)
+    assert.equal(of_cid.round, of_bob.round)
+    local stats = server:getStats()
+    assert.same({ 2, 2, 0 }, { stats.roomMembersFellBehind, stats.roomCatchUpDeltas, stats.roomCatchUps })
+    assert.is_nil(next(room._snapshots))
+    step(room)
+    clock:advance(100)
+    assert.same({ 5, 5 }, { ann.client:roomState("a").round, bob.client:roomState("a").round })
+  end)
+
+  it("or by the whole, where none is kept, or a number or key is another's by then", function()
+    for _, options in ipairs { { maxKeptStates = 0 }, {} } do
+      local room, ann, bob = start(options)
+      painda.spawn(function()
+        step(room, { ann, bob }, function(state)
+          state.players.p1 = nil
+        end)
+        step(room, nil, function(state)
+          state.players.other = {} -- has p1's number now
+          state.players.p1 = { hp = 200 }
+        end)
+      end)
+      clock:advance(100)
+      assert.same({ 2, 2, 0 }, { #ann.states, #bob.states, ann.client.resyncs })
+      assert.equal(200, ann.client:roomState("a").players.p1.hp)
+      room:dispose()
+    end
+  end)
+end)

@@ -12,7 +12,8 @@ local function random(n)
 end
 
 local World = painda.schema {
-  n = "uint16", text = "string", on = "bool", at = { x = "float64", y = painda.quantized { min = 0, max = 15, bits = 4 } },
+  n = "uint16", text = "string", on = "bool",
+  at = { x = "float64", y = painda.quantized { min = 0, max = 15, bits = 4 } },
   players = painda.map("string", {
     x = "int16", name = "string", bag = painda.map("string", "uint8"), list = painda.list { a = "int8" },
   }),

@@ -2,12 +2,15 @@
 -- is sent, one delta from what they were told last to what the others know, or the whole where that is shorter.
 --
 --   member.since     the version that it was told last; false: it is to have the whole; nil: it is not behind
---   room._kept       the states of such versions: at most `maxKeptStates`; who is behind by more has the whole
+--   room._kept       the states of such versions: at most `maxKeptStates`; who is behind by more has the whole. Those
+--                    of a declared state are in room._snapshots
 
 local core = require "painda.core.server"
 local views = require "painda.typed_room.views"
 
 local next, ipairs, type = next, ipairs, type
+
+local SPAN_FRAME = 0xFF03 -- as in runtime/wire/frame.h
 
 local _M = {}
 
@@ -34,43 +37,50 @@ end
 
 -- --- the states that they saw last ---
 
-local function drop(self, version)
-  self._kept[version]:clear()
-  self._kept[version] = nil
+local function drop(store, version)
+  store[version]:clear()
+  store[version] = nil
 end
 
-local function make_place(self)
+local function make_place(self, store)
   local count, oldest = 0, nil
-  for version in next, self._kept do
+  for version in next, store do
     count = count + 1
     oldest = (oldest and oldest < version) and oldest or version
   end
   if count >= self._options.maxKeptStates then
-    drop(self, oldest)
+    drop(store, oldest)
   end
 end
 
 -- Keeps what was told as `version`, which `make` makes, if that can be: whether it is kept.
-local function keep(self, version, make)
-  if self._kept[version] then
+local function keep(self, store, version, make)
+  if store[version] then
     return true
   end
   local state = self._options.maxKeptStates > 0 and make()
   if not state then
     return false
   end
-  make_place(self)
-  self._kept[version] = state
+  make_place(self, store)
+  store[version] = state
   return true
 end
 
 -- Forgets the states that nobody needs: all but those of `needed`.
 local function tidy(self, needed)
-  for version in next, self._kept do
-    if not needed[version] then
-      drop(self, version)
+  for _, store in ipairs { self._kept, self._snapshots } do
+    for version in next, store do
+      if not needed[version] then
+        drop(store, version)
+      end
     end
   end
+end
+
+-- What members have seen who see all of the state. Who has a view has seen a tree, also of a declared state.
+local function store_of(self)
+  return self._told.frames and self._snapshots or self._kept
 end
 
 -- The state is another one, or gone.
@@ -89,7 +99,7 @@ end
 -- Some fell behind when the last change was published: they were told `version` last.
 function _M.fell(self, count, version)
   count_fallen(self, count)
-  local kept = keep(self, version, function()
+  local kept = keep(self, store_of(self), version, function()
     return self._told:keep()
   end)
   for _, client in ipairs(members_behind(self)) do
@@ -105,7 +115,7 @@ function _M.viewers_fell(self, clients, version, changed)
   count_fallen(self, #clients)
   for _, client in ipairs(clients) do
     local member = self._members[client]
-    local kept = views.can_be_kept(member) and keep(self, version, function()
+    local kept = views.can_be_kept(member) and keep(self, self._kept, version, function()
       return views.keep(self, changed)
     end)
     if kept then
@@ -116,14 +126,32 @@ function _M.viewers_fell(self, clients, version, changed)
   end
 end
 
--- What tells members that know `version` all since then, as JSON; false where the whole is better.
+-- What tells members that know `version` all since then: { json, frame }, the frame where there are any; false where
+-- the whole is better.
 local function message_since(self, version)
-  local kept = version and self._told.since and self._kept[version]
-  local delta = kept and self._told:since(kept, self._options.diffAlgorithm)
+  local kept = version and store_of(self)[version]
+  if not kept then
+    return false
+  end
+  local delta, frame = self._told:since(kept, self._options.diffAlgorithm, self._version - version)
   if not delta then
     return false
   end
-  return ('{"room":%s,"delta":%s,"from":%d,"version":%d}'):format(self._name, delta, version, self._version)
+  local text = '{"room":%s,"delta":%s,"from":%d,"version":%d}'
+  text = text:format(self._name, delta, version, self._version)
+  return { json = text, frame = frame and self._number_bytes .. frame }
+end
+
+local function send_message(self, refs, message)
+  local json, framed = {}, {}
+  for _, ref in ipairs(refs) do
+    local list = message.frame and core.takes_state(ref) and framed or json
+    list[#list + 1] = ref
+  end
+  core.publish(self.server._core, "__pp_room_delta", message.json, json)
+  if framed[1] then
+    core.frame_parcel(self.server._core, SPAN_FRAME, message.frame):send(framed)
+  end
 end
 
 local function count_deltas(self, count)
@@ -175,7 +203,7 @@ local function tell_group(self, group, time, send_whole)
   if not refs[1] then
     return
   elseif group.message then
-    core.publish(self.server._core, "__pp_room_delta", group.message, refs)
+    send_message(self, refs, group.message)
     count_deltas(self, #refs)
   else
     send_whole(self, refs)

@@ -11,9 +11,10 @@ local Error = require "painda.error"
 local faults = require "painda.faults"
 local hooks = require "painda.hooks"
 local behind = require "painda.typed_room.behind"
+local varint = require "painda.typed_room.varint"
 local views = require "painda.typed_room.views"
 
-local floor, max, char, type, xpcall, ipairs = math.floor, math.max, string.char, type, xpcall, ipairs
+local floor, max, type, xpcall, ipairs = math.floor, math.max, type, xpcall, ipairs
 local now, spawn, traceback = runtime.now, runtime.spawn, debug.traceback
 local publish_room, room_forms = core.publish_room, core.room_forms
 
@@ -89,17 +90,6 @@ local function complain(self, wrong)
 end
 
 -- --- telling the members ---
-
--- Unsigned LEB128.
-local function varint(value)
-  if value < 128 then
-    return char(value)
-  end
-  return char(value % 128 + 128) .. varint(floor(value / 128))
-end
-
--- What the room is called in frames, which the schema's frame tells its name to.
-_M.number_bytes = varint
 
 -- Tells clients that take frames what the room's state is made of. To be sent once on a connection, before all else.
 function _M.greet(self, refs)
@@ -218,7 +208,11 @@ local function synchronise(self)
   end
   local wants_json, wants_frames, before = true, false, self._version
   if self._told.frames or self._views then
-    wants_json, wants_frames = room_forms(self.server._core, self._key, self._behind)
+    local slow
+    wants_json, wants_frames, slow = room_forms(self.server._core, self._key, self._behind, slow_above(self))
+    if slow then
+      self._told:remember()
+    end
   end
   if not self._told.frames then
     wants_json, wants_frames = wants_json or wants_frames, false

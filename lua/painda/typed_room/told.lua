@@ -10,8 +10,10 @@
 --   told:snapshot()   the same as what a frame holds
 --   told:version()    how many deltas there were
 --   told.frames       does it make frames? Else frames and snapshots are never asked for
+--   told:remember()   somebody will not be told of the change that is taken next
 --   told:keep()       what they knew before the change that was taken last, with kept:clear(); nil where that can't be
---   told:since(kept, algorithm) → the delta from that to what they know, as JSON; nil where all of it is shorter
+--   told:since(kept, algorithm, versions) → the delta from that to what they know, so many versions later, as JSON and,
+--       where told makes frames, as what one holds; nil where all of it is shorter
 --   told:watch(fn)    calls fn when the state was written to, where that can be noticed
 --   told:tree()       all that they know, as core.told() has it
 --   told:clear()      lets go of the memory
@@ -88,6 +90,8 @@ end
 function Told:json()
   return self._tree:json()
 end
+
+function Told:remember() end
 
 function Told:keep()
   return core.keep(self._tree)

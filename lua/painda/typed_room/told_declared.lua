@@ -3,6 +3,7 @@
 
 local core = require "painda.core.server"
 local declared = require "painda.declared"
+local varint = require "painda.typed_room.varint"
 
 local setmetatable = setmetatable
 
@@ -59,8 +60,28 @@ function Told:tree()
   return tree
 end
 
--- What it was is not kept, and a snapshot is small.
-function Told:keep() end
+local function let_go(kept)
+  kept.copy = nil
+end
+
+function Told:remember()
+  self._before = { version = self:version(), bytes = self:snapshot(), clear = let_go }
+end
+
+function Told:keep()
+  local kept = self._before
+  self._before = nil
+  return kept and kept.version == self:version() - 1 and kept or nil
+end
+
+function Told:since(kept, _, versions)
+  local ok, bytes, text
+  ok, bytes, text, kept.copy = declared.since(self.schema, self._state, kept.bytes, kept.copy)
+  if not ok or #bytes >= #self:snapshot() then
+    return nil
+  end
+  return text, varint(versions) .. bytes
+end
 
 function Told:watch(fn)
   self._watch = declared.watch(self._state, fn)
