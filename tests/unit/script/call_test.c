@@ -263,6 +263,64 @@ static void runs_one_inside_of_another(void)
     end();
 }
 
+/* How many tasks a look finds that wait and were not found before. */
+static int retire(void)
+{
+    pp_call_retire(vm, L);
+    int count = (int)lua_objlen(L, -1);
+    lua_pop(L, 1);
+    return count;
+}
+
+static void tells_once_who_waits(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(retire(), 0);
+    run("one = coroutine.running() wait() see 'one'");
+    run("two = coroutine.running() wait() wait()");
+    run("own = coroutine.create(function() coroutine.yield() end) coroutine.resume(own)"); /* is no task */
+    CU_ASSERT_EQUAL(retire(), 2);
+    CU_ASSERT_EQUAL(retire(), 0);
+    run("wake(one) wake(two)");
+    turn();
+    run("three = coroutine.running() wait()");
+    CU_ASSERT_EQUAL(retire(), 1); /* the second waits again, and was told of */
+    seen_is("one");
+    end();
+}
+
+static void uses_no_coroutine_again_that_was_told_of(void)
+{
+    begin();
+    run("one = coroutine.running() wait()");
+    CU_ASSERT_EQUAL(retire(), 1);
+    run("wake(one)");
+    turn();
+    run("see(coroutine.running() ~= one)");
+    run("see(coroutine.running() ~= one)");
+    seen_is("true,true");
+    end();
+}
+
+static void drops_who_waits(void)
+{
+    begin();
+    run("one = coroutine.running() wait() see 'one'");
+    run("two = coroutine.running() wait() see 'two'");
+    lua_getglobal(L, "one");
+    pp_call_drop(vm, lua_tothread(L, -1));
+    pp_call_drop(vm, L); /* is none that waits */
+    lua_pop(L, 1);
+    run("wake(one) wake(two)");
+    turn();
+    seen_is("two");
+    run("one = nil");
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    run("wait() see 'another'");
+    turn();
+    end();
+}
+
 /* A state that closes with tasks that still wait frees them; under the sanitizer nothing is left. */
 static void ends_with_tasks_that_wait(void)
 {
@@ -291,6 +349,9 @@ int main(void)
         {"refuses a stray yield", refuses_a_stray_yield},
         {"refuses to wait in a coroutine of the application", refuses_to_wait_in_a_coroutine_of_the_application},
         {"runs one inside of another", runs_one_inside_of_another},
+        {"tells once who waits", tells_once_who_waits},
+        {"uses no coroutine again that was told of", uses_no_coroutine_again_that_was_told_of},
+        {"drops who waits", drops_who_waits},
         {"ends with tasks that wait", ends_with_tasks_that_wait},
         CU_TEST_INFO_NULL,
     };
