@@ -118,6 +118,13 @@ local function undo(server)
   core.close(server._core)
 end
 
+-- Closes a server that never served: the code that opened it is being loaded still.
+local function take_back(server)
+  server.closing, server.closed = true, true
+  reload.forget(server)
+  undo(server)
+end
+
 local function drop(server)
   runtime.spawn(function()
     server:gracefulShutdown(5000)
@@ -519,6 +526,8 @@ end
 function Server:close()
   if self.closing then
     return
+  elseif not self._listening then
+    return take_back(self)
   end
   stop_listening(self)
   tell_plugins(self)
@@ -545,6 +554,9 @@ function Server:gracefulShutdown(timeout)
     error("server:gracefulShutdown takes the milliseconds that it may take, 0 or more", 2)
   end
   if self.closing then
+    return true
+  elseif not self._listening then
+    take_back(self)
     return true
   end
   local deadline = runtime.now() + timeout

@@ -195,6 +195,13 @@ end
 
 -- A client belongs to the generation that connects it: it begins when that serves, and ends with it.
 local connecting -- the client that own() is about
+local function begin(self)
+  if not self.server.closing then
+    return start(self)
+  end
+  stop(self, 1006, "the server is closed")
+  fire(self, "close", 1006, "the server is closed")
+end
 local function drop(self)
   stop(self, 1001, "application reloaded")
 end
@@ -206,7 +213,7 @@ local owned = {
     return EMPTY
   end,
   apply = function() end,
-  begin = start, -- the server may not have been applied before
+  begin = begin, -- the server may not have been applied before
   drop = drop,
   undo = drop,
 }

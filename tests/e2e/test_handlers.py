@@ -370,3 +370,24 @@ def test_an_end_with_everything_going_on_at_once(number):
         assert server.wait() == 0
         for socket in sockets:
             socket.close()
+
+
+# --- while the application is loaded
+
+
+def test_a_server_may_be_closed_by_the_code_that_opens_it():
+    program = """
+        local painda = require "painda"
+        local one, other = painda.PPServer { port = 0 }, painda.PPServer { port = 0 }
+        local bot = painda.PPVirtualClient("bot"):connect(one)
+        bot:on("close", function(code) print("bot", code) end)
+        one:close()
+        print("other", other:gracefulShutdown(100), one.closed, other.closed)
+        print(pcall(one.on, one, "x", print))
+        painda.PPServer { port = 3000 }
+    """
+    with Server(program) as server, WebSocket(server):
+        server.wait_for(r"^other\ttrue\ttrue\ttrue$")
+        server.wait_for(r"^false\t.* is closed: nothing can be registered with it$")
+        server.wait_for(r"^bot\t1006$")
+        assert " error " not in server.log
