@@ -8,7 +8,8 @@
 #include "script/lua_raw.h"
 #include "value/value.h"
 
-#define KEYS 256 /* a power of two */
+#define KEYS 256      /* a power of two */
+#define MAX_SEARCH 63 /* nodes among which elements of an array are looked for, less one */
 
 /* What a value is, beside the one that was in its place before. */
 enum found {
@@ -107,12 +108,43 @@ static bool are_all_none(const pp_raw_value *items, uint32_t from, uint32_t to)
     return true;
 }
 
-static bool has_members(const struct pp_raw_table *table)
+static uint32_t count_members(const struct pp_raw_table *table)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i <= table->nodes_mask; i++)
+        count += table->nodes[i].value != PP_RAW_NONE;
+    return count;
+}
+
+static pp_raw_value first_key(const struct pp_raw_table *table)
 {
     for (uint32_t i = 0; i <= table->nodes_mask; i++)
         if (table->nodes[i].value != PP_RAW_NONE)
-            return true;
-    return false;
+            return table->nodes[i].key;
+    return PP_RAW_NONE;
+}
+
+/* The element of that index, from 1, or PP_RAW_NONE. A few may be among the nodes, where it was not filled in order. */
+static inline pp_raw_value item_at(const struct pp_raw_table *table, uint32_t index)
+{
+    if (index < table->items_size)
+        return table->items[index];
+    if (table->nodes_mask > MAX_SEARCH)
+        return PP_RAW_NONE;
+    for (uint32_t i = 0; i <= table->nodes_mask; i++)
+        if (pp_raw_is_number(table->nodes[i].key) && pp_raw_number(table->nodes[i].key) == index)
+            return table->nodes[i].value;
+    return PP_RAW_NONE;
+}
+
+/* Whether the elements 1 to `count` are all that there is in the table. */
+static bool is_all(const struct pp_raw_table *table, uint32_t count)
+{
+    uint32_t size = table->items_size;
+    if (size == 0)
+        return count_members(table) == count;
+    return table->items[0] == PP_RAW_NONE && are_all_none(table->items, count + 1, size) &&
+           count_members(table) == (count >= size ? count - size + 1 : 0);
 }
 
 /* Pushes the first elements of the old array, or members of the old map, which turn out to be of the new one too. */
@@ -132,10 +164,10 @@ static enum found take_array(struct camera *c, const struct pp_raw_table *table,
     struct pp_tree *tree = c->tree;
     uint32_t first = tree->open_count, i = 0;
     bool pushed = false;
-    for (; i + 1 < table->items_size && table->items[i + 1] != PP_RAW_NONE && !tree->full; i++) {
+    for (pp_raw_value raw; (raw = item_at(table, i + 1)) != PP_RAW_NONE && !tree->full; i++) {
         const struct pp_value *before = i < old->count ? &old->items[i] : &none;
         struct pp_value value = *before;
-        enum found found = take_value(c, table->items[i + 1], before, &value);
+        enum found found = take_value(c, raw, before, &value);
         if (found == UNSURE)
             return UNSURE;
         if (found == OTHER && !pushed) {
@@ -145,7 +177,7 @@ static enum found take_array(struct camera *c, const struct pp_raw_table *table,
         if (pushed)
             pp_tree_push(tree, NULL, value);
     }
-    if (table->items[0] != PP_RAW_NONE || !are_all_none(table->items, i + 1, table->items_size) || has_members(table))
+    if (!is_all(table, i))
         return UNSURE;
     if (!pushed && i == old->count)
         return SAME;
@@ -222,17 +254,16 @@ static enum found take_table(struct camera *c, const struct pp_raw_table *table,
 {
     enum found found = UNSURE;
     bool listed = table->items_size > 1 && table->items[1] != PP_RAW_NONE;
-    if (c->depth == PP_DELTA_STATE_DEPTH)
+    pp_raw_value key = listed ? PP_RAW_NONE : first_key(table);
+    if (c->depth == PP_DELTA_STATE_DEPTH || (!listed && !are_all_none(table->items, 0, table->items_size)))
         return UNSURE;
     c->depth++;
-    if (listed)
+    if (listed || pp_raw_is_number(key))
         found = take_array(c, table, old->kind == PP_VALUE_ARRAY ? old : &none, out);
-    else if (are_all_none(table->items, 0, table->items_size)) {
-        if (!has_members(table))
-            found = take_empty(c, table, old, out);
-        else if (table->metatable != c->marks->array)
-            found = take_map(c, table, old->kind == PP_VALUE_MAP ? old : &none, out);
-    }
+    else if (key == PP_RAW_NONE)
+        found = take_empty(c, table, old, out);
+    else if (table->metatable != c->marks->array)
+        found = take_map(c, table, old->kind == PP_VALUE_MAP ? old : &none, out);
     c->depth--;
     return found;
 }

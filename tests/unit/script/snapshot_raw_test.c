@@ -87,11 +87,32 @@ static void shares_what_is_the_same(void)
     CU_ASSERT_PTR_EQUAL(now.members, first.members);
 }
 
+static void finds_elements_that_were_not_filled_in_order(void)
+{
+    static const char *const texts[] = {
+        "return {[1] = 1, [2] = 2, [3] = 3}",
+        "return {[3] = 3, [2] = 2, 1}",
+        "local t = {} for i = 3, 1, -1 do t[i] = i end return t",
+        "local t = table.new(0, 8) for i = 1, 3 do t[i] = i end return t",
+        "local t = {x = 1, y = 2, z = 3} t.x, t.y, t.z = nil for i = 1, 3 do t[i] = i end return t",
+    };
+    CU_ASSERT_TRUE_FATAL(take("return {1, 2, 3}", NULL));
+    struct pp_value first = now;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        CU_ASSERT_TRUE(take(texts[i], &first));
+        CU_ASSERT_PTR_EQUAL(now.items, first.items);
+    }
+}
+
 static void leaves_to_others_what_it_is_not_sure_of(void)
 {
     static const char *const texts[] = {
         "return {1, 2, x = 3}",
         "return {[2] = 1}",
+        "return {[1] = 1, [2] = 2, x = 3}",
+        "return {[1] = 1, [3] = 3}",
+        "return {1, [1.5] = 2}",
+        "return {1, 2, [-1] = 3}",
         "return {[0] = 1, 2}",
         "return {1, nil, 3}",
         "return {{x = 0/0}}",
@@ -130,7 +151,8 @@ int main(void)
     luaL_openlibs(L);
     pp_lua_json_init(L);
     /* Without this LuaJIT all works, and slowly: the tests are to say so. */
-    if (!pp_raw_is_known(L) || luaL_loadstring(L, maker) != 0)
+    if (!pp_raw_is_known(L) || luaL_dostring(L, "table.new = require 'table.new'") != 0 ||
+        luaL_loadstring(L, maker) != 0)
         return 1;
     lua_pushlightuserdata(L, NULL);
     lua_call(L, 1, 0);
@@ -143,6 +165,7 @@ int main(void)
         pp_run_suite("script/snapshot_raw",
                      (CU_TestInfo[]){{"is what the encoder sees", is_what_the_encoder_sees},
                                      {"shares what is the same", shares_what_is_the_same},
+                                     {"finds elements", finds_elements_that_were_not_filled_in_order},
                                      {"leaves what it is not sure of", leaves_to_others_what_it_is_not_sure_of},
                                      {"knows an empty array", knows_an_empty_array_by_its_mark},
                                      CU_TEST_INFO_NULL});
