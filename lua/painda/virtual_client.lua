@@ -168,7 +168,7 @@ local function start(self)
     path = given.path,
     query = query_of(given.query, given.stateFrames and not (given.query and given.query.pp_caps)),
     headers = header_lines(given.headers),
-    registry = server.options.registry,
+    registry = server.options and server.options.registry, -- none where the server never served
   }, setmetatable({ object = link }, handlers))
   self._link = link
   if given.token then
@@ -195,13 +195,6 @@ end
 
 -- A client belongs to the generation that connects it: it begins when that serves, and ends with it.
 local connecting -- the client that own() is about
-local function begin(self)
-  if not self.server.closing then
-    return start(self)
-  end
-  stop(self, 1006, "the server is closed")
-  fire(self, "close", 1006, "the server is closed")
-end
 local function drop(self)
   stop(self, 1001, "application reloaded")
 end
@@ -213,7 +206,7 @@ local owned = {
     return EMPTY
   end,
   apply = function() end,
-  begin = begin, -- the server may not have been applied before
+  begin = start, -- the server may not have been applied before
   drop = drop,
   undo = drop,
 }
