@@ -51,7 +51,8 @@ class Reader:
         return ((1 << zeros | self.bits(zeros)) - 1) << k | self.bits(k)
 
     def text(self):
-        return bytes(self.bits(8) for _ in range(self.golomb(4))).decode()
+        length = self.golomb(4)
+        return self.bits(8 * length).to_bytes(length, "big").decode()
 
     def end(self):
         assert self.left < 8 and self.bits(self.left) == 0, "there is more than the state"

@@ -7,7 +7,7 @@ import pytest
 
 from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, ROOM_VIEW, State, varint
 from lab import Asker, Lab
-from painda import Server, WebSocket, envelope, frame, parse_frames, raw_frame
+from painda import Server, WebSocket, envelope, eventually, frame, parse_frames, raw_frame
 from recovering import Client
 from test_state_vectors import near
 
@@ -21,6 +21,7 @@ local server = painda.PPServer { port = 3000, %(server)s }
 local Arena = painda.schema {
   round = "uint32",
   title = "string",
+  noise = painda.text { max = 65535 },
   on = "bool",
   at = { x = "float64", deep = { y = "int8" } },
   names = painda.list(painda.text { max = 64 }),
@@ -278,6 +279,36 @@ def test_what_does_not_fit_is_an_error_that_names_the_place_and_nothing_else_hap
         assert 'there is no field "titel", did you mean "title"?' in ann.set(["titel", "x"])
         assert ann.ask("state")["title"] == "first"
         assert ann.set(["title", "x"]) is True and ann.until(lambda state: state["title"] == "x")
+
+
+def test_who_does_not_read_is_sent_one_delta_over_what_it_missed():
+    """60 KB a tick; what waits stays bounded, and the reader that comes back needs few messages."""
+    extra = """
+    server:on("noise", function(client, on, ack)
+      room:off "tick"
+      if on then
+        room:on("tick", function(state)
+          local bytes = {}
+          for i = 1, 60000 do bytes[i] = string.char(math.random(97, 122)) end
+          state.noise, state.round = table.concat(bytes), state.round + 1
+        end)
+      end
+      ack(nil, true)
+    end)
+    """
+    with App("compression = 'none'", "", extra) as server, WebSocket(server) as ws:
+        slow, ask = Member(server), Asker(ws)
+        assert slow.ask("join") is True
+        ask("noise", True)
+        eventually(lambda: ask("stats")["roomMembersFellBehind"] == 1, "a member that fell behind", 20)
+        begun = ask("stats")["roomDeltas"]
+        eventually(lambda: ask("stats")["roomDeltas"] > begun + 50, "fifty more ticks", 20)
+        ask("noise", False)
+        final = ask("state")
+        assert slow.until(lambda state: state["round"] == final["round"]) == final
+        assert slow.view.states == 1 and slow.view.deltas < final["round"] - 50
+        stats = ask("stats")
+        assert (stats["roomCatchUps"], stats["roomResyncs"]) == (0, 0) and stats["roomCatchUpDeltas"] >= 1
 
 
 def test_frames_of_a_client_change_nothing():
