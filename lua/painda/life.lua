@@ -11,7 +11,7 @@ local sockets = require "painda.socket"
 local typed_rooms = require "painda.typed_room.rooms"
 
 local ipairs, type = ipairs, type
-local run_each, spawn = emitter.run_each, runtime.spawn
+local run_each, spawn, apart = emitter.run_each, runtime.spawn, runtime.apart
 local REFUSED = {} -- in place of a run of the middleware
 
 local _M = {}
@@ -153,13 +153,14 @@ local function reopened(client, before)
   sockets.leave_listeners(client, before)
   client.reloaded = true
   if client.server._registered.hooks then
-    spawn(hooks.run, client.server, "onConnect", client)
+    apart(hooks.run, client.server, "onConnect", client)
   end
-  spawn(run_each, client.server._registered.events, "connection", client)
+  apart(run_each, client.server._registered.events, "connection", client)
   namespaces.reopened(client, before)
 end
 
--- Another generation serves than that with the registrations `before`. Answers that its code waits for go to it.
+-- Another generation serves than that with the registrations `before`. Answers that its code waits for go to it. What a
+-- client's handlers take is not the others': handlerTimeout must not end the swap in its middle.
 function _M.swapped(server, before)
   for _, client in ipairs(core.clients(server._core, true)) do
     if type(client) == "table" then
@@ -174,6 +175,7 @@ function _M.swapped(server, before)
   for _, client in ipairs(server:getClients()) do
     reopened(client, before)
   end
+  apart(run_each, server._registered.events, "reload", server._registered.generation.number)
 end
 
 -- Gives an event of the server to its listeners.

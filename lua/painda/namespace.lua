@@ -459,7 +459,7 @@ function _M.reopened(client, before)
       socket.namespace:_leave(socket, "forced server disconnect", 1000)
     elseif not socket._waiting then
       socket.reloaded = true
-      spawn(run_each, space.events, "connection", socket)
+      runtime.apart(run_each, space.events, "connection", socket)
     end
   end
 end

@@ -240,7 +240,7 @@ local function retire(old)
     timer:cancel()
   end
   for _, fn in ipairs(old.unload) do
-    runtime.spawn(tasks.as(old, fn))
+    runtime.apart(tasks.as(old, fn))
   end
   old.unload = {}
 end
@@ -362,7 +362,7 @@ local function stage(new, load, done)
     faults.expect(new.thread, nil)
     new.thread = nil
     if ok then
-      commit(new)
+      runtime.apart(commit, new) -- however long loading took, handlerTimeout does not end it
     else
       abandon(new)
     end
@@ -385,15 +385,15 @@ function _M.run(load, limit)
   local ok, err = done:wait(limit, true)
   staged = nil
   tasks.enter(caller) -- the swap took it for old code that waits
-  if ok then
+  if ok or new.stage == "serving" then -- it may serve since this turn, in which its time was up as well
     return true, new.number
   end
-  if ok == nil then
+  if new.stage == "loading" then
     local where = new.thread and traceback(new.thread) or ""
-    err = ("it was not loaded within %d ms, and waits\n%s"):format(limit, where)
+    new.error = ("it was not loaded within %d ms, and waits\n%s"):format(limit, where)
     abandon(new)
   end
-  return nil, err
+  return nil, new.error or err
 end
 
 -- Adds what there is to know of generations to a table of statistics.

@@ -81,7 +81,6 @@ local function apply(server, registrations)
   end
   if before then
     life.swapped(server, before)
-    life.fire(server, "reload", reload.current.number)
   end
 end
 

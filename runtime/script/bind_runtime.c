@@ -1,7 +1,7 @@
 /* painda.core.runtime: what the Lua side needs of the process and its loop.
  *
  *     log(level, text [, fields])        set_log_level(name), set_log_format(name) → boolean
- *     spawn(fn, …), handle(fn, …)        wait() → what wake passes        wake(thread, …)
+ *     spawn(fn, …), handle(fn, …), apart(fn, …)                     wait() → what wake passes        wake(thread, …)
  *     set_error_handler(fn)              fn(thread, error, what) for each task that raises
  *     now() → ms, wall() → since 1970    stats() → table                  stop([exit code])
  *     closing() → connections, of them unwritten
@@ -89,6 +89,20 @@ static int spawn_as(lua_State *L, const char *what)
 static int spawn(lua_State *L)
 {
     return spawn_as(L, "task");
+}
+
+/* A task whose time is not its caller's: each has the whole of handlerTimeout, the caller anew when it has ended. */
+static int apart(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    struct pp_vm *vm = pp_vm_of(L);
+    int depth = vm->depth;
+    pp_watchdog_leave(L);
+    vm->depth = 0;
+    spawn_as(L, "task");
+    vm->depth = depth;
+    pp_watchdog_enter(L);
+    return 0;
 }
 
 /* A task that handles a message: a shutdown waits for it. */
@@ -206,6 +220,7 @@ int pp_bind_runtime(lua_State *L)
         {"set_log_format", set_log_format},
         {"spawn", spawn},
         {"handle", handle},
+        {"apart", apart},
         {"wait", wait},
         {"wake", wake},
         {"retire_tasks", retire_tasks},

@@ -241,6 +241,39 @@ describe("the code of an application", function()
     assert.is_true((jit.status()))
   end)
 
+  it("may loop in a handler at the swap: the others of that version have their clients all the same", function()
+    write("app.lua", [[
+      local server = require("painda").PPServer { port = 0, host = "127.0.0.1", handlerTimeout = 100 }
+      spec_report.server = server
+      server:on("connection", function(client)
+        client:on("who", function(_, answer) answer(nil, "new") end)
+        spec_report.met = (spec_report.met or 0) + 1
+        if client.reloaded and spec_report.met == 3 then
+          local n = 0
+          while true do n = n + 1 end
+        end
+      end)
+      server:on("reload", function(number) spec_report.told = number end)
+    ]])
+    reloaded()
+    local clients = {}
+    for i = 1, 3 do
+      clients[i] = support.connect(report.server)
+      reload.forget(clients[i])
+    end
+    report.met = 0
+    log.set_level "silent"
+    reloaded()
+    log.set_level "warn"
+    assert.same({ 3, reload.current.number }, { report.met, report.told })
+    for _, client in ipairs(clients) do
+      assert.equal("new", client:request "who")
+      client:close()
+    end
+    report.server:close()
+    runtime.set_handler_timeout(20000)
+  end)
+
   it("may take --load-timeout to load", function()
     local limit = app.limit
     app.limit = 20
