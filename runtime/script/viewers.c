@@ -39,7 +39,7 @@ void pp_viewers_destroy(struct pp_viewers *viewers)
 
 uint32_t pp_viewers_add_view(struct pp_viewers *viewers)
 {
-    uint32_t number = 0;
+    uint32_t number = viewers->view_hint;
     while (number < viewers->view_count && viewers->views[number].kind != PP_VIEW_FREE)
         number++;
     if (number == viewers->view_cap) {
@@ -47,6 +47,7 @@ uint32_t pp_viewers_add_view(struct pp_viewers *viewers)
         viewers->views = pp_realloc(viewers->views, viewers->view_cap * sizeof *viewers->views);
     }
     viewers->view_count += number == viewers->view_count;
+    viewers->view_hint = number + 1;
     viewers->views[number] = (struct pp_view){.kind = PP_VIEW_ALL};
     return number;
 }
@@ -58,6 +59,7 @@ void pp_viewers_free_view(struct pp_viewers *viewers, uint32_t view)
         viewers->near_count--;
     }
     destroy_view(&viewers->views[view]);
+    viewers->view_hint = view < viewers->view_hint ? view : viewers->view_hint;
 }
 
 void pp_view_choose(struct pp_viewers *viewers, uint32_t view, int map, int place)
@@ -162,7 +164,7 @@ void pp_viewers_look_at_state(struct pp_viewers *viewers, bool changed)
 
 uint32_t pp_viewers_add(struct pp_viewers *viewers, struct pp_member *member, uint32_t view, double version, bool even)
 {
-    uint32_t number = 0;
+    uint32_t number = viewers->hint;
     while (number < viewers->count && viewers->list[number].state != PP_VIEWER_FREE)
         number++;
     if (number == viewers->cap) {
@@ -170,6 +172,7 @@ uint32_t pp_viewers_add(struct pp_viewers *viewers, struct pp_member *member, ui
         viewers->list = pp_realloc(viewers->list, viewers->cap * sizeof *viewers->list);
     }
     viewers->count += number == viewers->count;
+    viewers->hint = number + 1;
     struct pp_viewer *viewer = &viewers->list[number];
     *viewer = (struct pp_viewer){.state = PP_VIEWER_WAITING, .member = member, .view = view, .version = version};
     struct pp_sight all = {.maps = pp_interest_map_count(viewers->interest)};
@@ -194,6 +197,7 @@ void pp_viewers_remove(struct pp_viewers *viewers, uint32_t viewer)
 {
     pp_viewers_set_state(viewers, viewer, PP_VIEWER_FREE);
     pp_sight_destroy(&viewers->list[viewer].known);
+    viewers->hint = viewer < viewers->hint ? viewer : viewers->hint;
 }
 
 void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double version, struct pp_buf *out)

@@ -57,9 +57,9 @@ struct pp_viewers {
     struct pp_buf name; /* of the room, as JSON; in frames its number */
     bool frames;        /* the state is declared, and told in frames */
     struct pp_view *views;
-    uint32_t view_count, view_cap;
+    uint32_t view_count, view_cap, view_hint; /* no number below the hint is free */
     struct pp_viewer *list;
-    uint32_t count, cap;
+    uint32_t count, cap, hint;
     uint32_t looks;  /* counts; 0: there was none */
     double radiuses; /* the sum of those of views of what is near, of which there are so many: */
     uint32_t near_count;

@@ -248,6 +248,59 @@ describe("a view by a function", function()
   end)
 end)
 
+describe("a view's function", function()
+  it("may change who sees what, and who is there", function()
+    local room = server:room("a", world(), { entities = "players" })
+    local now
+    local function asked(id)
+      if now and id == "a" then
+        now()
+      end
+      return true
+    end
+    local ann, bob, cid = viewer(room, asked), viewer(room, asked), viewer(room, near(3))
+    local function step(fn)
+      now = function()
+        now = nil
+        fn()
+      end
+      update(room, function(state)
+        state.players.a.x = state.players.a.x + 1
+      end)
+    end
+    step(function()
+      for i = 1, 20 do
+        room:setView(ann.socket, function(id)
+          return i == 20 and id == "b"
+        end)
+      end
+    end)
+    update(room)
+    assert.equal("b", seen(ann))
+    step(function()
+      room:setView(bob.socket, nil)
+    end)
+    room:setView(ann.socket, asked)
+    step(function()
+      room:leave(ann.socket)
+      room:leave(bob.socket)
+    end)
+    assert.equal(1, room:getStats().viewers)
+    room:setView(cid.socket, asked)
+    step(function()
+      room:leave(cid.socket)
+    end)
+    assert.equal(0, room:getStats().viewers)
+    assert(room:join(cid.socket))
+    room:setView(cid.socket, asked)
+    step(function()
+      room:dispose()
+    end)
+    assert.is_nil(room._views)
+    assert.is_false(room._armed)
+  end)
+end)
+
 describe("a member's view", function()
   it("is what it is sent first, and when it asks", function()
     local room = server:room("a", world(), { resyncInterval = 0 })

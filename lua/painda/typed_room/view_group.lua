@@ -171,7 +171,7 @@ function _M.ask(group, view, report)
     return complain(group, view, "complaint", text, Error.from(chosen.raised, "HANDLER_ERROR"), report)
   end
   view.complaint = nil
-  for i, name in ipairs(view.maps) do
+  for i, name in ipairs(view.uses > 0 and view.maps or {}) do -- it may have ended its own view
     group.core:list(view.number, group.maps[name], chosen[i][1], chosen[i][2])
   end
 end
@@ -197,15 +197,27 @@ local function tell_faults(group, report)
   end
 end
 
--- Looks at the state as it was told last, and at what the application says of who sees what.
+-- The views with a function, as an array: a function may change which there are.
+local function filtered(group)
+  local list = {}
+  for _, by_maps in next, group.filters do
+    for _, view in next, by_maps do
+      list[#list + 1] = view
+    end
+  end
+  return list
+end
+
+-- Looks at the state as it was told last, and at what the application says of who sees what. Afterwards nobody may be
+-- in the group any more.
 function _M.look(group, changed, report)
   look(group, changed)
   tell_faults(group, report)
   for view in next, group.moving do
     move(group, view, report)
   end
-  for _, by_maps in next, group.filters do
-    for _, view in next, by_maps do
+  for _, view in ipairs(filtered(group)) do
+    if view.uses > 0 then
       _M.ask(group, view, report)
     end
   end

@@ -309,6 +309,9 @@ end
 local function tick(self, group, changed, above, report, clients)
   local stats = self._stats
   view_group.look(group, changed, report)
+  if group.count == 0 then
+    return
+  end
   local sent, made, bytes, fell, left = group.core:publish(self._version, above)
   stats.viewDeltas, stats.viewEncodes = stats.viewDeltas + sent, stats.viewEncodes + made
   stats.viewBytes = stats.viewBytes + bytes
