@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { State } from "../../examples/arena/public/state.js";
+import { State } from "../../examples/arena/public/state.mjs";
 
 const root = new URL("../../", import.meta.url);
 const vectors = JSON.parse(await readFile(new URL("sdk/vectors/state.json", root)));

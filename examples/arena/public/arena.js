@@ -1,6 +1,6 @@
 // The page: keeps the room's state up to date from delta to delta, and draws it, each runner on its way from where it was
 // to where it is.
-import { State } from "./state.js";
+import { State } from "./state.mjs";
 
 const KEPT = 600; // states, for whoever compares windows
 const byId = (id) => document.getElementById(id);
