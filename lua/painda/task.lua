@@ -45,7 +45,8 @@ local function resumed(self, ok, first, ...)
     self.timer:stop()
   end
   if tostring(first):find("C%-call boundary") then
-    first = "this call waits, which is not possible inside a table.sort comparator, a string.gsub callback or require"
+    first = "this call waits, which is not possible inside a table.sort comparator, a string.gsub callback, "
+      .. "a room's view or require"
   end
   error(first, 0)
 end

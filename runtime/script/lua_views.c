@@ -20,7 +20,9 @@
  *     views:since(viewer, kept, version) → what became different since (lua_kept.c), and the version that it knew;
  *         nil where all of it is shorter
  *     views:is_crowded() → do viewers that are behind keep too much?
- *     views:clear(): lets go of it all */
+ *     views:clear(): lets go of it all
+ *
+ *     without_waiting(fn, …) → what fn(…) returns; where it waits it raises */
 #include "script/lua_views.h"
 
 #include <lauxlib.h>
@@ -307,6 +309,14 @@ static int new_views(lua_State *L)
     return 1;
 }
 
+/* A call from C can't be yielded across. */
+static int without_waiting(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
 void pp_bind_views(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"map", map},
@@ -331,7 +341,7 @@ void pp_bind_views(lua_State *L)
                                        {"clear", clear},
                                        {"__gc", clear},
                                        {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"views", new_views}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"views", new_views}, {"without_waiting", without_waiting}, {NULL, NULL}};
     luaL_newmetatable(L, VIEWS);
     luaL_register(L, NULL, methods);
     lua_pushvalue(L, -1);

@@ -249,6 +249,26 @@ describe("a view by a function", function()
 end)
 
 describe("a view's function", function()
+  it("can't wait", function()
+    local room, waits = server:room("a", world(), { entities = "players" }), false
+    local errors = support.record(server, "error")
+    local ann = viewer(room, function(id)
+      if waits then
+        painda.sleep(5)
+      end
+      return id == "a"
+    end)
+    waits = true
+    quietly(function()
+      update(room, function(state)
+        state.players.a.x = 5
+      end)
+    end)
+    assert.equal(1, #errors)
+    assert.matches("this call waits", errors[1][1].message)
+    assert.equal(5, ann.client:roomState("a").players.a.x)
+  end)
+
   it("may change who sees what, and who is there", function()
     local room = server:room("a", world(), { entities = "players" })
     local now
@@ -337,7 +357,7 @@ describe("a member's view", function()
     local room = server:room("a", world(), {
       entities = "players",
       view = function()
-        error "on purpose"
+        painda.sleep(1)
       end,
     })
     local who

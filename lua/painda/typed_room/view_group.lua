@@ -161,7 +161,7 @@ end
 
 -- Asks the view's function. Where it raises, the view stays what it was.
 function _M.ask(group, view, report)
-  local ok, chosen = xpcall(choose, on_raise, group.room._state, view)
+  local ok, chosen = xpcall(core.without_waiting, on_raise, choose, group.room._state, view)
   if not ok then
     local who = "the view of several members"
     for _, client in pairs(view.uses == 1 and group.clients or {}) do

@@ -155,10 +155,10 @@ local function by_option(self, client, report)
   if type(given) ~= "function" then
     return given and check(self, given, 1)
   end
-  local ok, result = xpcall(function()
+  local ok, result = xpcall(core.without_waiting, on_raise, function()
     local view = given(client, self)
     return view ~= nil and check(self, view, 1) or nil
-  end, on_raise)
+  end)
   if ok then
     return result
   end
