@@ -264,7 +264,8 @@ local function drop_objects(old, new)
   for key, entry in pairs(old.objects) do
     if not new.objects[key] then
       _M.objects[key] = nil
-      log.debug(("%s is not in the new code: it is closed"):format(tostring(entry.object)))
+      local level = entry.object.port and "info" or "debug"
+      log[level](("%s is not in the new code: it is closed"):format(tostring(entry.object)))
       safely("closing", entry.object, entry.handlers.drop, entry.object)
     end
   end

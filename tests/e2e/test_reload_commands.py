@@ -124,3 +124,15 @@ def test_errors_of_old_code_are_logged_with_its_generation(app):
         assert hang_up(server)
         line = server.wait_for(r".*from the old.*").group(0)
         assert "generation=1" in line, line
+
+
+def test_a_signal_that_comes_while_it_starts_is_not_lost(app):
+    app.write(1, extra='print "begins"\npainda.sleep(300)')
+    with Server(app.path, listens=False) as server:
+        server.wait_for("^begins")
+        app.write(2)
+        server.send_signal(signal.SIGHUP)
+        server.wait_for("reloaded generation=2")
+        server.port = int(server.wait_for(r"listening.*port=(\d+)").group(1))
+        with WebSocket(server) as ws:
+            assert Asker(ws)("version") == 2
