@@ -4,7 +4,7 @@ import random
 import pytest
 
 from painda import WebSocket, eventually, frame
-from test_typed_rooms import App, Member
+from test_typed_rooms import App, Member, Returning
 
 pytestmark = pytest.mark.asan
 
@@ -122,3 +122,20 @@ def test_a_viewer_that_asks_is_told_what_it_sees():
         a.send(frame("__pp_room_resync", {"room": "arena"}))
         assert ann.take() == "__pp_room_state"
         assert ann.view.state["players"].keys() == {"p2"}
+
+
+def test_a_viewer_that_comes_back_is_told_what_it_sees():
+    with app("recovery = true") as server:
+        client, other = Returning(server), Returning(server)
+        other.ask("set", {"players": {"p1": {"x": 1, "y": 1}, "p2": {"x": 90, "y": 0}}})
+        client.ask("view", {"map": "players", "radius": 10, "of": "p2"})
+        assert client.ask("join") is True
+        client.cut()
+        eventually(lambda: other.ask("count") == [0, 0])
+        other.ask("set", {"round": 1, "players": {"p1": {"x": 1, "y": 1}, "p2": {"x": 95, "y": 0}, "p3": {"x": 99, "y": 0}}})
+        client.come_back()
+        client.until(lambda state: state["round"] == 1)
+        assert client.view.state["players"].keys() == {"p2", "p3"}
+        other.ask("set", {"round": 2})
+        client.until(lambda state: state["round"] == 2)
+        assert client.view.state["players"].keys() == {"p2", "p3"}
