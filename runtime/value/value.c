@@ -122,7 +122,7 @@ struct pp_value_member *pp_tree_grow(struct pp_tree *tree)
 struct pp_value pp_tree_array(struct pp_tree *tree, uint32_t first)
 {
     uint32_t count = tree->open_count - first;
-    const struct pp_value_member *open = tree->open + first;
+    const struct pp_value_member *open = count > 0 ? tree->open + first : NULL; /* there may be none yet */
     uint8_t deepest = 0;
     tree->open_count = first;
     struct pp_value *items = take(tree, count * sizeof *items);
@@ -161,7 +161,7 @@ static void make_index(struct pp_value_member *members, uint32_t count)
 struct pp_value pp_tree_map(struct pp_tree *tree, uint32_t first)
 {
     uint32_t count = tree->open_count - first;
-    const struct pp_value_member *open = tree->open + first;
+    const struct pp_value_member *open = count > 0 ? tree->open + first : NULL;
     uint8_t deepest = 0;
     tree->open_count = first;
     size_t index = count > FEW ? (index_mask(count) + 1) * sizeof(uint32_t) : 0;
