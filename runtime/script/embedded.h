@@ -12,7 +12,7 @@ struct pp_embedded {
 };
 
 extern const struct pp_embedded pp_embedded_modules[];   /* lua/ */
-extern const struct pp_embedded pp_embedded_templates[]; /* templates/: "chat/app.lua" */
+extern const struct pp_embedded pp_embedded_templates[]; /* examples/templates: "chat/app.lua" */
 extern const struct pp_embedded pp_embedded_types[];     /* lua/painda/types/: "server.lua" */
 
 #endif

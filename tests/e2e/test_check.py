@@ -129,7 +129,7 @@ def test_nothing_to_check(path, said, tmp_path):
     assert said in result.stderr and str(tmp_path / path) in result.stderr
 
 
-@pytest.mark.parametrize("folder", ["examples", "templates", "tests/bench/apps", "tests/e2e/apps"])
+@pytest.mark.parametrize("folder", ["examples", "tests/bench/apps", "tests/e2e/apps"])
 def test_it_has_nothing_to_say_of_what_is_right(folder):
     result = painda("check", folder, cwd=ROOT)
     assert result.returncode == 0, result.stdout
