@@ -242,7 +242,8 @@ static int new_editor(lua_State *L)
     el_set(editor->line, EL_PROMPT, prompt_of);
     el_set(editor->line, EL_EDITOR, "emacs");
     el_set(editor->line, EL_HIST, history, editor->history);
-    el_set(editor->line, EL_ADDFN, "painda-complete", "names that begin so", on_complete);
+    /* wide: el_set would copy both texts and never free them */
+    el_wset(editor->line, EL_ADDFN, L"painda-complete", L"names that begin so", on_complete);
     el_set(editor->line, EL_BIND, "^I", "painda-complete", NULL);
     el_set(editor->line, EL_BIND, "^R", "em-inc-search-prev", NULL);
     return 1;
