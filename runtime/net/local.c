@@ -146,6 +146,18 @@ static void on_connection(uv_stream_t *stream, int status)
     uv_read_start((uv_stream_t *)&local->pipe, on_alloc, on_read);
 }
 
+/* libuv says EACCES for a folder that is not there. */
+static int fault_of(const char *file, int failed)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(file, '/');
+    struct stat status;
+    if (failed != UV_EACCES || slash == NULL || slash == file)
+        return failed;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - file), file);
+    return stat(folder, &status) == 0 ? failed : -errno;
+}
+
 /* Binds beside the path, and is moved there once it listens: who finds the file finds somebody behind it. */
 static int open_file(struct pp_local_listener *listener)
 {
@@ -158,7 +170,7 @@ static int open_file(struct pp_local_listener *listener)
     int failed = uv_pipe_bind(&listener->pipe, beside);
     umask(before);
     if (failed)
-        return failed;
+        return fault_of(beside, failed);
     failed = uv_listen((uv_stream_t *)&listener->pipe, PP_LOCAL_MAX, on_connection);
     if (!failed && (stat(beside, &file) != 0 || rename(beside, listener->path) != 0))
         failed = -errno;
