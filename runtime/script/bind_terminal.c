@@ -5,9 +5,9 @@
  *     editor(complete, entries) → editor       complete(line up to the cursor) → {from, words}; at most `entries` kept
  *         editor:read(prompt) → a line without its end, or nil and "end" or "interrupted"
  *         editor:remember(text)                for the keys up and Ctrl-R */
+#define _GNU_SOURCE
 #include "script/bind.h"
 
-#include <errno.h>
 #include <histedit.h>
 #include <lauxlib.h>
 #include <locale.h>
@@ -25,6 +25,7 @@ struct editor {
     History *history;
     lua_State *L; /* that editor:read was called on, for the completion */
     const char *prompt;
+    bool interrupted; /* by Ctrl-C, which is a key while a line is edited */
 };
 
 static int is_terminal(lua_State *L)
@@ -47,21 +48,15 @@ static void on_interrupt(int signum)
     (void)signum; /* that a call was interrupted is all that has to happen */
 }
 
-/* They come where something waits (here and in net/local_dial.c), so that none is lost just before it does. */
-static void block_interrupts(int how)
-{
-    sigset_t interrupt;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(how, &interrupt, NULL);
-}
-
 static int catch_interrupts(lua_State *L)
 {
     (void)L;
     struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART */
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, NULL); /* it comes where something waits: net/local_dial.c */
     sigaction(SIGINT, &action, NULL);
-    block_interrupts(SIG_BLOCK);
     return 0;
 }
 
@@ -172,6 +167,24 @@ static unsigned char on_complete(EditLine *line, int ch)
     return result;
 }
 
+/* One that came when nothing waited any more. */
+static void drop_interrupt(void)
+{
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigtimedwait(&interrupt, NULL, &(struct timespec){0, 0});
+}
+
+static unsigned char on_interrupt_key(EditLine *line, int ch)
+{
+    (void)ch;
+    struct editor *editor;
+    el_get(line, EL_CLIENTDATA, &editor);
+    editor->interrupted = true;
+    return CC_EOF;
+}
+
 static int editor_read(lua_State *L)
 {
     struct editor *editor = luaL_checkudata(L, 1, EDITOR);
@@ -179,17 +192,17 @@ static int editor_read(lua_State *L)
     luaL_argcheck(L, editor->line != NULL, 1, "it was closed");
     editor->L = L;
     el_set(editor->line, EL_PREP_TERM, 1); /* before the prompt is there: what follows it is the editor's */
+    editor->interrupted = false;
+    drop_interrupt();
     int len = 0;
-    errno = 0;
-    block_interrupts(SIG_UNBLOCK);
     const char *line = el_gets(editor->line, &len);
-    bool interrupted = len < 0 && errno == EINTR;
-    block_interrupts(SIG_BLOCK);
-    if (line == NULL || len <= 0) {
+    if (line == NULL || len <= 0 || editor->interrupted) {
         lua_pushnil(L);
-        lua_pushstring(L, interrupted ? "interrupted" : "end");
-        if (interrupted)
+        lua_pushstring(L, editor->interrupted ? "interrupted" : "end");
+        if (editor->interrupted) {
             el_reset(editor->line);
+            puts("^C");
+        }
         return 2;
     }
     if (line[len - 1] == '\n')
@@ -244,6 +257,9 @@ static int new_editor(lua_State *L)
     el_set(editor->line, EL_HIST, history, editor->history);
     /* wide: el_set would copy both texts and never free them */
     el_wset(editor->line, EL_ADDFN, L"painda-complete", L"names that begin so", on_complete);
+    el_wset(editor->line, EL_ADDFN, L"painda-interrupt", L"drops the line", on_interrupt_key);
+    el_set(editor->line, EL_SETTY, "-d", "-isig", NULL);
+    el_set(editor->line, EL_BIND, "^C", "painda-interrupt", NULL);
     el_set(editor->line, EL_BIND, "^I", "painda-complete", NULL);
     el_set(editor->line, EL_BIND, "^R", "em-inc-search-prev", NULL);
     return 1;
