@@ -5,7 +5,7 @@ local files = require "painda.core.files"
 local log = require "painda.log"
 local runtime = require "painda.core.runtime"
 
-local pairs, next = pairs, next
+local ipairs, pairs, next = ipairs, pairs, next
 
 local QUIET = 60 -- ms without an event before it is looked at: editors write in several steps
 local LATEST = 1000 -- ms after the first event when it is looked at though they go on
@@ -17,6 +17,7 @@ local _M = {
 }
 
 local watches = {} -- directory → { handle, id }
+local names = {} -- set of the names, within their folders, of files and folders: events tell no more
 local quiet, missing
 local first -- when the first event came that was not looked at
 
@@ -24,23 +25,8 @@ local function directory_of(path)
   return path:match "^(.*)/[^/]*$" or "."
 end
 
-local function is_loaded(name)
-  for path in pairs(_M.files()) do
-    if path:match "[^/]*$" == name then
-      return true
-    end
-  end
-  return false
-end
-
--- Is it a folder's name? A folder that is watched tells of its own end.
-local function is_folder(name)
-  for directory in pairs(watches) do
-    if directory:match "[^/]*$" == name then
-      return true
-    end
-  end
-  return false
+local function name_of(path)
+  return path:match "[^/]*$"
 end
 
 local function look()
@@ -51,7 +37,7 @@ end
 
 -- Only what may be code counts: a log or a database beside it may change all the time.
 local function on_event(name)
-  if name and not name:find "%.lua$" and not is_loaded(name) and not is_folder(name) then
+  if name and not names[name] and not name:find "%.lua$" then
     return
   end
   local now = runtime.now()
@@ -63,19 +49,20 @@ end
 
 local function watch(directory)
   local real = files.real(directory)
-  local id = real and files.status(real).id
+  local status = real and files.status(real)
+  local id = status and status.id
   local old = watches[directory]
-  if old and real and old.id == id then
+  if old and id and old.id == id then
     return true
   end
   if old then
     old.handle:stop()
     watches[directory] = nil
   end
-  if not real then
+  if not id then
     return false
   end
-  local entry, own_name = { id = id }, directory:match "[^/]*$"
+  local entry, own_name = { id = id }, name_of(directory)
   local handle, err = runtime.watch(directory, function(name)
     if name == own_name then -- it has gone; another may be there at once, even with the same id
       entry.id = nil
@@ -91,15 +78,18 @@ local function watch(directory)
   return true
 end
 
--- The folders to watch: those of the files, and of what these are links to.
+-- The folders to watch: those of the files, and of what these are links to. Notes the names that matter.
 local function folders()
   local wanted = {}
+  names = {}
   for path in pairs(_M.files()) do
-    wanted[directory_of(path)] = true
-    local real = files.real(path)
-    if real then
-      wanted[directory_of(real)] = true
+    for _, one in ipairs { path, files.real(path) } do
+      wanted[directory_of(one)] = true
+      names[name_of(one)] = true
     end
+  end
+  for directory in pairs(wanted) do
+    names[name_of(directory)] = true -- a folder that is watched tells of its own end
   end
   return wanted
 end
