@@ -291,6 +291,14 @@ def test_the_tab_key_completes(home, server):
         console.expect("attempt to index")
 
 
+def test_names_of_rooms_complete(home, server):
+    with Terminal("console", env=home) as console:
+        console.expect("> ")
+        console.type("room('ar\t').state.phase\n")
+        console.expect("room('arena').state")
+        console.expect('"on"')
+
+
 def test_methods_of_clients_complete(home, server):
     with WebSocket(server) as ws, Terminal("console", env=home) as console:
         ws.send(frame("ping"))

@@ -1,8 +1,10 @@
 -- What the name at the end of a line may become. Fields are looked at and nothing is called.
 
+local json = require "painda.json"
 local names = require "painda.console.names"
 
-local type, pairs, pcall, rawget, next, tostring = type, pairs, pcall, rawget, next, tostring
+local type, pairs, ipairs, pcall = type, pairs, ipairs, pcall
+local rawget, next, tostring = rawget, next, tostring
 local getmetatable = debug.getmetatable
 
 local MOST = 200 -- words
@@ -51,8 +53,42 @@ local function resolve(env, path)
   return value
 end
 
+-- The names of rooms, or the ids of clients, where the argument of room or client is being typed.
+local function argument(line)
+  local called, word = line:match "([%a]+)%s*%(?%s*[\"']([^\"']*)$"
+  local known = {}
+  if called == "room" then
+    known = names.rooms()
+  elseif called == "client" then
+    for _, client in ipairs(names.clients()) do
+      known[client.id] = true
+    end
+  else
+    return nil
+  end
+  return known, word
+end
+
+local function sorted(words, from)
+  table.sort(words)
+  for i = #words, MOST + 1, -1 do
+    words[i] = nil
+  end
+  return { from = from, words = json.array(words) }
+end
+
 -- { from = bytes of the line before the word, words = sorted }
 function _M.words(line, env)
+  local arguments, typed = argument(line)
+  if arguments then
+    local fitting = {}
+    for text in pairs(arguments) do
+      if text:sub(1, #typed) == typed and not text:find "[%c\"'\\]" then
+        fitting[#fitting + 1] = text
+      end
+    end
+    return sorted(fitting, #line - #typed)
+  end
   local path, separator, word = line:match "([%a_][%w_.]*)([.:])([%w_]*)$"
   local known = {}
   if path then
@@ -73,11 +109,7 @@ function _M.words(line, env)
       words[#words + 1] = name
     end
   end
-  table.sort(words)
-  for i = #words, MOST + 1, -1 do
-    words[i] = nil
-  end
-  return { from = #line - #tostring(word or ""), words = require("painda.json").array(words) }
+  return sorted(words, #line - #tostring(word or ""))
 end
 
 return _M

@@ -197,6 +197,7 @@ function _M.known()
   return known
 end
 
+_M.rooms, _M.clients = names.rooms, names.clients
 _M.methods = { ["painda.Client"] = socket.Socket, ["painda.TypedRoom"] = typed_room.Room }
 
 return _M
