@@ -77,7 +77,8 @@ local function fault_of(path)
     return not ok and "cannot make " .. err or nil
   end
   local there = status.kind == "directory" and files.list(path)
-  if not there or #there > 0 then
+  local is_new_repository = there and #there == 1 and there[1] == ".git"
+  if not there or #there > 0 and not is_new_repository then
     return ("%s is there already%s: nothing is overwritten"):format(path, there and " and not empty" or "")
   end
 end

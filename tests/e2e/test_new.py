@@ -97,7 +97,7 @@ def test_here(tmp_path):
     assert (folder / "README.md").read_text().startswith("# here\n")
 
 
-@pytest.mark.parametrize("there", ["app.lua", ".git"])
+@pytest.mark.parametrize("there", ["app.lua", "LICENSE", ".env"])
 def test_nothing_is_overwritten(there, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -106,6 +106,12 @@ def test_nothing_is_overwritten(there, tmp_path):
     assert (result.returncode, result.stdout) == (1, "")
     assert "mine is there already and not empty" in result.stderr
     assert files_below(folder) == {there: b"precious"}
+
+
+def test_a_new_repository_is_as_good_as_empty(tmp_path):
+    (tmp_path / "mine" / ".git").mkdir(parents=True)
+    assert painda("new", ".", cwd=tmp_path / "mine").returncode == 0
+    assert (tmp_path / "mine" / "app.lua").exists()
 
 
 def test_a_file_is_in_the_way(tmp_path):

@@ -2,9 +2,10 @@
 
 local json = require "painda.json"
 local names = require "painda.console.names"
+local harmless = require("painda.control.text").harmless
 
 local type, pairs, ipairs, pcall = type, pairs, ipairs, pcall
-local rawget, next, tostring = rawget, next, tostring
+local rawget, next = rawget, next
 local getmetatable = debug.getmetatable
 
 local MOST = 200 -- words
@@ -83,7 +84,7 @@ function _M.words(line, env)
   if arguments then
     local fitting = {}
     for text in pairs(arguments) do
-      if text:sub(1, #typed) == typed and not text:find "[%c\"'\\]" then
+      if text:sub(1, #typed) == typed and not text:find "[\"'\\]" and harmless(text) == text then
         fitting[#fitting + 1] = text
       end
     end
@@ -109,7 +110,7 @@ function _M.words(line, env)
       words[#words + 1] = name
     end
   end
-  return sorted(words, #line - #tostring(word or ""))
+  return sorted(words, #line - #(word or ""))
 end
 
 return _M
