@@ -11,13 +11,12 @@ local runtime = require "painda.core.runtime"
 local explain = require "painda.explain"
 local faults = require "painda.faults"
 local log = require "painda.log"
+local swap = require "painda.reload.swap"
 local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
 
 local setmetatable, pairs, ipairs, xpcall = setmetatable, pairs, ipairs, xpcall
 local traceback, type, error, tostring, next = debug.traceback, type, error, tostring, next
-
-local TOO_MANY = 8 -- old generations with waiting tasks: somebody loops where a timer belongs
 
 local _M = {
   current = nil, -- the generation that serves
@@ -27,7 +26,6 @@ local _M = {
 }
 
 local numbers = 0 -- of the last that served
-local told_of = 0 -- generations with waiting tasks, when the log was last told
 local staged -- the generation that is being loaded
 
 local function new_generation(number)
@@ -89,10 +87,10 @@ end
 
 -- What lives longer than a generation. Where `key` exists it is returned; else make() makes it, and undo(object)
 -- takes it back where the generation that asked for it is never committed. `apply(object, registrations)` is called
--- at the commit, and begin(object), where there is one, once all objects of the generation were applied. Neither may
--- fail; what may is prepare(object, registrations), where there is one: it is called when all is loaded, and where it
--- raises the generation is not committed.
--- `registrations` is the table of this generation for the object, made by fresh().
+-- at the commit; then, where there are such, reopen(object) for one that is not new, and begin(object), each for all
+-- objects before the next. None may fail; what may is prepare(object, registrations), where there is one: it is called
+-- when all is loaded, and where it raises the generation is not committed. `registrations` is the table of this
+-- generation for the object, made by fresh().
 function _M.object(key, handlers)
   local generation = owner()
   local object = _M.objects[key] or generation.opened[key]
@@ -231,59 +229,8 @@ function _M.state(name, init)
   return value
 end
 
--- --- the swap ---
+-- --- loading one ---
 
-local function retire(old)
-  local timers = old.timers
-  old.timers = {}
-  for timer in pairs(timers) do
-    timer:cancel()
-  end
-  for _, fn in ipairs(old.unload) do
-    runtime.apart(tasks.as(old, fn))
-  end
-  old.unload = {}
-end
-
--- Calls what must not fail; where it does after all, the rest goes on.
-local function safely(what, object, fn, ...)
-  local ok, err = xpcall(fn, traceback, ...)
-  if not ok then
-    log.error(("%s of %s failed: %s"):format(what, tostring(object), tostring(err)))
-  end
-end
-
-local function apply_objects(new)
-  for key, entry in pairs(new.objects) do
-    _M.objects[key] = entry.object
-    safely("taking over", entry.object, entry.handlers.apply, entry.object, new.registrations[entry.object])
-  end
-end
-
-local function drop_objects(old, new)
-  for key, entry in pairs(old.objects) do
-    if not new.objects[key] then
-      _M.objects[key] = nil
-      local level = entry.object.port and "info" or "debug"
-      log[level](("%s is not in the new code: it is closed"):format(tostring(entry.object)))
-      safely("closing", entry.object, entry.handlers.drop, entry.object)
-    end
-  end
-end
-
-local function begin(new)
-  for _, entry in pairs(new.objects) do
-    if entry.handlers.begin then
-      safely("beginning", entry.object, entry.handlers.begin, entry.object)
-    end
-  end
-  for _, start in ipairs(new.started) do
-    start()
-  end
-  new.started = {}
-end
-
--- Nothing of the application runs at this moment, and nothing here waits: it is one step between two messages.
 local function commit(new)
   local old = _M.current
   tasks.retire(old)
@@ -293,29 +240,12 @@ local function commit(new)
     _M.states[name] = value
   end
   new.states = {}
-  jit.flush()
-  apply_objects(new)
-  drop_objects(old, new)
-  retire(old)
-  begin(new)
-  local count, oldest = tasks.waiting()
-  if count < TOO_MANY then
-    told_of = 0
-  elseif count >= 2 * told_of then
-    told_of = count
-    local text = "tasks of %d old generations wait still, the oldest of generation %d: what repeats belongs in "
-      .. "painda.every, which ends with its code"
-    log.warn(text:format(count, oldest))
-  end
+  swap.commit(_M.objects, old, new)
 end
 
 local function abandon(new)
   new.stage = "dropped"
-  for key, object in pairs(new.opened) do
-    safely("undoing", object, new.objects[key].handlers.undo, object)
-  end
-  retire(new)
-  tasks.drop(new)
+  swap.abandon(new)
 end
 
 -- A failure as text. That of a module that was being required has kept where it was raised.
@@ -405,10 +335,10 @@ function _M.add_stats(stats)
   stats.reloads, stats.reloadsFailed, stats.rollbacks = counts.done, counts.failed, counts.rolled_back
 end
 
--- Calls swap(), which may replace the running code; what follows still belongs to that.
-function _M.as_before(swap)
+-- Calls replace(), which may replace the running code; what follows still belongs to that.
+function _M.as_before(replace)
   local generation = _M.generation()
-  local ok, err = swap()
+  local ok, err = replace()
   if generation.stage == "retired" then
     tasks.enter(generation)
   end

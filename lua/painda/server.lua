@@ -64,9 +64,9 @@ local function fresh(_, generation)
   }
 end
 
--- Puts a generation's registrations into force: one assignment, then the options and the open clients.
+-- Puts a generation's registrations into force: one assignment, then the options.
 local function apply(server, registrations)
-  local before = server._registered
+  server._before = server._registered
   server._registered = registrations
   namespaces.apply(server)
   if registrations.options then
@@ -79,6 +79,12 @@ local function apply(server, registrations)
     core.listen(server._core, server._listener)
     server._listening = true
   end
+end
+
+-- Tells the open clients, once every server has the new code's.
+local function reopen(server)
+  local before = server._before
+  server._before = nil
   if before then
     life.swapped(server, before)
   end
@@ -136,6 +142,7 @@ local function open(key, checked, make)
     fresh = fresh,
     prepare = typed_rooms.prepare,
     apply = apply,
+    reopen = reopen,
     drop = drop,
     undo = undo,
   })

@@ -483,3 +483,35 @@ describe("a virtual client", function()
     generation(function() end)
   end)
 end)
+
+describe("servers that are swapped together", function()
+  it("have all of the new code before any of it is called", function()
+    local servers, seen = {}, {}
+    local function app()
+      for i = 1, 4 do
+        servers[i] = support.server()
+        servers[i]:on("connection", function()
+          for k = 1, 4 do
+            seen[#seen + 1] = servers[k]._registered.generation == reload.current
+          end
+        end)
+      end
+    end
+    generation(app)
+    local clients = {}
+    for i = 1, 4 do
+      clients[i] = support.connect(servers[i])
+      reload.forget(clients[i])
+    end
+    seen = {}
+    generation(app)
+    assert.equal(16, #seen)
+    for _, is_new in ipairs(seen) do
+      assert.is_true(is_new)
+    end
+    for _, client in ipairs(clients) do
+      client:close()
+    end
+    generation(function() end)
+  end)
+end)
