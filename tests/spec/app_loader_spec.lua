@@ -211,6 +211,17 @@ describe("the code of an application", function()
     assert.equal("mended", report.require "optional")
   end)
 
+  it("is told the right lines, also where a file is as it was", function()
+    local here = "local trace = debug.traceback()\nreturn trace"
+    load { ["app.lua"] = "spec_report.where = require 'lib.here'", ["lib/here.lua"] = "\n" .. here }
+    local first = report.where
+    reloaded()
+    assert.matches("lib/here.lua:2: in main chunk", first, 1, true)
+    assert.matches("lib/here.lua:2: in main chunk", report.where, 1, true)
+    load { ["lib/here.lua"] = "\n\n" .. here }
+    assert.matches("lib/here.lua:3: in main chunk", report.where, 1, true)
+  end)
+
   it("shows where in a module it failed", function()
     write("app.lua", "require 'lib.deep'")
     write("lib/deep.lua", "local function inner()\n  error 'on purpose'\nend\ninner()")

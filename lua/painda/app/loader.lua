@@ -10,7 +10,7 @@ local tasks = require "painda.reload.tasks"
 local ipairs, type, error, xpcall, setmetatable, rawget = ipairs, type, error, xpcall, setmetatable, rawget
 local loadstring, setfenv, tostring, concat, traceback = loadstring, setfenv, tostring, table.concat, debug.traceback
 local open, system_require, base_package, load, loadfile = io.open, require, package, load, loadfile
-local create, wrap = coroutine.create, coroutine.wrap
+local create, wrap, dump = coroutine.create, coroutine.wrap, string.dump
 
 local _M = {
   directory = ".", -- of the main file
@@ -50,6 +50,18 @@ local function text_of(generation, path)
   return text, err
 end
 
+-- A chunk with that text, compiled anew only where the generation that serves had another.
+local function chunk_of(generation, path, text)
+  local before = reload.current.compiled and reload.current.compiled[path]
+  if before and before.text == text then
+    generation.compiled[path] = before
+    return loadstring(before.code)
+  end
+  local chunk, wrong = loadstring(text, "@" .. path)
+  generation.compiled[path] = chunk and { text = text, code = dump(chunk) } or nil
+  return chunk, wrong
+end
+
 -- Compiles a file for a generation: the chunk, or nil and the message.
 local function compile(generation, path)
   local text, err = text_of(generation, path)
@@ -58,7 +70,7 @@ local function compile(generation, path)
   end
   generation.modules[path] = text
   _M.on_loaded(path)
-  local chunk, wrong = loadstring(text, "@" .. path)
+  local chunk, wrong = chunk_of(generation, path, text)
   return chunk and setfenv(chunk, generation.env), wrong
 end
 
@@ -215,6 +227,7 @@ end
 function _M.prepare(generation, given)
   local env = generation.env
   generation.given = given
+  generation.compiled = {} -- path → { text, code }
   generation.requiring = {} -- names of the modules that are being loaded, outermost first
   generation.package = setmetatable({
     path = base_package.path,
