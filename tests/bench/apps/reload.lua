@@ -1,5 +1,6 @@
 -- The rows "reload": an application of a thousand handlers, each a function of its own, that a thousand clients are
--- connected to. The handlers are in a file, which is written at the start.
+-- connected to. The handlers are in a file, which is written at the start and grows by a line before each load: it is
+-- compiled anew.
 local painda = require "painda"
 
 local server = painda.PPServer { port = 3000, heartbeat = false, maxConnectionsPerIp = 100000, maxPendingPerIp = 0 }
@@ -18,12 +19,15 @@ end)
 
 if not kept.path then
   kept.loads, kept.path = 0, os.tmpname()
-  local file = assert(io.open(kept.path, "w"))
+  local handlers = assert(io.open(kept.path, "w"))
   for i = 1, 1000 do
-    file:write((HANDLER:gsub("N", i)))
+    handlers:write((HANDLER:gsub("N", i)))
   end
-  file:close()
+  handlers:close()
 end
+local file = assert(io.open(kept.path, "a"))
+file:write "-- changed\n"
+file:close()
 kept.loads = kept.loads + 1
 _G.server, _G.loads = server, kept.loads
 dofile(kept.path)
