@@ -17,6 +17,7 @@ local plugin = require "painda.plugin"
 local presence = require "painda.presence"
 local reload = require "painda.reload"
 local server_options = require "painda.server_options"
+local slips = require "painda.slips"
 local target = require "painda.target"
 local task = require "painda.task"
 local typed_rooms = require "painda.typed_room.rooms"
@@ -44,6 +45,11 @@ local EVENTS = {
   roomLeave = true,
   reload = true,
 }
+
+local EVENT_NAMES = {}
+for name in next, EVENTS do
+  EVENT_NAMES[#EVENT_NAMES + 1] = name
+end
 
 -- --- generations ---
 
@@ -208,27 +214,35 @@ end
 
 -- --- listeners ---
 
-local function place(self, name)
-  local registrations = reload.registering(self, 3)
+local function place(self, name, level)
+  local registrations = reload.registering(self, level + 1)
   return EVENTS[name] and registrations.events or registrations.types
+end
+
+local function place_for(self, what, name)
+  local listeners = place(self, name, 3)
+  if not EVENTS[name] then
+    slips.warn("server", what, name, EVENT_NAMES)
+  end
+  return listeners
 end
 
 -- Listens to an event (connection, disconnection, error, close, reload) or to a message type of every client:
 -- fn(client, payload, ack, msg).
 function Server:on(name, fn)
   emitter.check("server:on", name, fn)
-  emitter.add(place(self, name), name, fn)
+  emitter.add(place_for(self, "server:on", name), name, fn)
   return self
 end
 
 function Server:once(name, fn)
   emitter.check("server:once", name, fn)
-  emitter.add(place(self, name), name, fn, true)
+  emitter.add(place_for(self, "server:once", name), name, fn, true)
   return self
 end
 
 function Server:off(name, fn)
-  emitter.remove(place(self, name), name, fn)
+  emitter.remove(place(self, name, 2), name, fn)
   return self
 end
 

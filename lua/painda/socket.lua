@@ -11,6 +11,7 @@ local hooks = require "painda.hooks"
 local query = require "painda.query"
 local reload = require "painda.reload"
 local room = require "painda.room"
+local slips = require "painda.slips"
 local target = require "painda.target"
 
 local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
@@ -23,6 +24,7 @@ local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- Names that mean something else than a message type; a message of such a type is told to "message" listeners only.
 local EVENTS = { message = true, disconnect = true, error = true }
+local EVENT_NAMES = { "message", "disconnect", "error" }
 
 local _M = { EVENTS = EVENTS, Socket = Socket, EMPTY = EMPTY }
 
@@ -161,6 +163,9 @@ local function add(self, name, fn, once)
     end
   end
   emitter.add(listeners, name, fn, once)
+  if not EVENTS[name] then
+    slips.warn("client", once and "client:once" or "client:on", name, EVENT_NAMES)
+  end
 end
 
 -- Listens to a message type, fn(payload, ack, msg), or to "message", fn(msg), "disconnect", fn(reason), or "error",

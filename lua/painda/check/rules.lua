@@ -1,6 +1,7 @@
 -- What `painda check` has to say of a use of the API: an option, a method, an event that there is not.
 
 local options = require "painda.options"
+local slips = require "painda.slips"
 local types = require "painda.check.types"
 
 local pairs, ipairs, tostring, setmetatable = pairs, ipairs, tostring, setmetatable
@@ -83,12 +84,7 @@ end
 
 -- --- events ---
 
--- What is often written for the events of either side.
-local MIXED_UP = {
-  ["painda.PPServer"] = { disconnect = "disconnection", connect = "connection" },
-  ["painda.Client"] = { disconnection = "disconnect", close = "disconnect" },
-}
-local LONG = 7 -- bytes of an event's name from which on one that is nearly the same is taken for a slip
+local SIDES = { ["painda.PPServer"] = "server", ["painda.Client"] = "client" }
 
 -- The quoted words among the alternatives of a type, and whether any other string will do too.
 local function words_of(kind, into)
@@ -102,13 +98,6 @@ local function words_of(kind, into)
     end
   end
   return is_open
-end
-
--- A message type may have any name, so that only what looks like a slip is told of.
-local function slip_of(name, events)
-  local near = options.nearest(name, events)
-  local is_near = near and #near >= LONG and math.abs(#near - #name) <= 1
-  return is_near and name:sub(1, #near) ~= near and near or nil
 end
 
 -- What is wrong with the name of an event given to object:on, once or off; nil where nothing is.
@@ -126,7 +115,7 @@ function Rules.event_fault(_, class, signature, name)
   if not is_open then
     return ("%s has no event %q%s"):format(_M.short(class), name, options.hint_of_few(name, events))
   end
-  local meant = (MIXED_UP[class.name] or {})[name] or slip_of(name, events)
+  local meant = slips.meant(SIDES[class.name], name, events)
   return meant and ("%q would be a message type; %s has an event %q"):format(name, _M.short(class), meant) or nil
 end
 
