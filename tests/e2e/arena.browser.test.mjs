@@ -1,4 +1,5 @@
-// examples/arena in two real browser windows: both see the same world, tick for tick.
+// examples/arena in two real browser windows: both see the same world, tick for tick. PP_SCREENSHOT=docs/images/arena.png
+// takes a picture of it.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchChromium, startServer } from "./painda.mjs";
@@ -15,8 +16,8 @@ after(async () => {
   await server?.stop();
 });
 
-async function openWindow() {
-  const context = await browser.newContext({ viewport: { width: 900, height: 900 } });
+async function openWindow(viewport = { width: 900, height: 900 }) {
+  const context = await browser.newContext({ viewport });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   page.problems = [];
@@ -66,3 +67,14 @@ describe("the arena", () => {
     await page.context().close();
   });
 });
+
+async function takePicture(path) {
+  const page = await openWindow({ width: 1120, height: 720 });
+  const box = await page.locator("canvas").boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.waitForTimeout(40_000); // until the panel has something to plot
+  await page.screenshot({ path });
+  await page.context().close();
+}
+
+if (process.env.PP_SCREENSHOT) test("a picture", () => takePicture(process.env.PP_SCREENSHOT));

@@ -107,21 +107,28 @@ canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
   send("aim", { x: Math.round(offsetX * scale), y: Math.round(offsetY * scale) });
 });
 
-// --- the panel: what comes in a second, and what whole states would have been
+// --- the panel: what comes in a second, what whole states would have been, and the server's work
 
 const history = [];
+
+/** Draws these figures on one scale, which ends at the largest of them, or `least`. */
+function plot(keys, least) {
+  const most = Math.max(least, ...history.flatMap((each) => keys.map((key) => each[key])));
+  for (const key of keys) {
+    const points = history.map((each, i) => `${i * 2},${40 - (each[key] / most) * 38}`);
+    byId(`plot-${key}`).setAttribute("points", points.join(" "));
+  }
+}
 
 setInterval(() => {
   traffic.whole = known.state ? JSON.stringify(known.state).length * traffic.deltas : 0;
   byId("bytes").textContent = `${(traffic.bytes / 1024).toFixed(1)} KiB/s`;
   byId("whole").textContent = `${(traffic.whole / 1024).toFixed(1)} KiB/s`;
   byId("deltas").textContent = traffic.deltas;
-  history.push({ bytes: traffic.bytes, whole: traffic.whole });
+  history.push({ bytes: traffic.bytes, whole: traffic.whole, tick: parseFloat(byId("tick").textContent) || 0 });
   if (history.length > 60) history.shift();
-  const most = Math.max(1, ...history.map(({ bytes, whole }) => Math.max(bytes, whole)));
-  const points = (key) => history.map((each, i) => `${i * 2},${40 - (each[key] / most) * 38}`).join(" ");
-  byId("plot-bytes").setAttribute("points", points("bytes"));
-  byId("plot-whole").setAttribute("points", points("whole"));
+  plot(["bytes", "whole"], 1);
+  plot(["tick"], 0.01);
   Object.assign(traffic, { bytes: 0, whole: 0, deltas: 0 });
 }, 1000);
 
