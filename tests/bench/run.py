@@ -256,6 +256,8 @@ GROUPS = [
                unit="ms")]),
     Group({"painda": echo("painda"), "painda --watch": echo("painda --watch")},
           [ratio("reload", "echo with --watch, of without", "rate", "painda --watch", "painda", least=0.98)]),
+    Group({"painda": echo("painda"), "painda + console": echo("painda + console")},
+          [ratio("reload", "echo with a console attached, of without", "rate", "painda + console", "painda", least=0.98)]),
     Group({"painda": lambda bench: bench.virtual()},
           [Row("virtual", "10,000 virtual clients connect and join a room", lambda f: f["painda"]["connect_ms"],
                ("painda",), unit="ms"),

@@ -3,7 +3,9 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -33,8 +35,8 @@ class Tools:
 
     def server_command(self, name, work, port):
         """What starts the server `name` for the work echo, relay, broadcast, room, middleware or idle."""
-        if name == "painda" or name == "painda --watch":
-            words = ["--watch"] if name != "painda" else []
+        if name in ("painda", "painda --watch", "painda + console"):
+            words = ["--watch"] if name == "painda --watch" else []
             return [self.painda, "run", HERE / "apps" / f"{work}.lua", "--port", port, *words]
         if name == "limit":
             return [self.folder / "bench_limit", port, work]
@@ -42,8 +44,8 @@ class Tools:
 
 
 # What the load speaks with each server. The limit server takes any frame; it gets those that Painda gets.
-FORMATS = {"painda": "painda", "painda --watch": "painda", "limit": "painda", "ws": "json", "socket.io": "socketio",
-           "colyseus": "colyseus"}
+FORMATS = {"painda": "painda", "painda --watch": "painda", "painda + console": "painda", "limit": "painda",
+           "ws": "json", "socket.io": "socketio", "colyseus": "colyseus"}
 
 
 def pinned(core, command):
@@ -80,6 +82,7 @@ class Server:
             raise Failure(f"painda: {tools.painda} is not there; scripts/build makes it")
         self.tools, self.format, self.port = tools, FORMATS[name], free_port()
         self.name = f"{name} ({work})"
+        self.has_console, self.console, self.terminal = name == "painda + console", None, None
         self.log = tempfile.TemporaryFile("a+")  # the server goes on at its end, wherever we read
         command = pinned(tools.server_core, tools.server_command(name, work, self.port))
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -88,12 +91,30 @@ class Server:
     def __enter__(self):
         try:
             self.wait_for_port()
+            if self.has_console:
+                self.attach_console()
         except BaseException:
             self.__exit__()
             raise
         return self
 
+    def attach_console(self):
+        """A console on a terminal of its own, which waits for somebody to type."""
+        self.terminal, inside = pty.openpty()
+        command = [self.tools.painda, "console", "--pid", str(self.process.pid)]
+        self.console = subprocess.Popen(command, cwd=ROOT, stdin=inside, stdout=inside, stderr=inside)
+        os.close(inside)
+        shown = b""
+        while b"> " not in shown:
+            if not select.select([self.terminal], [], [], START_SECONDS)[0]:
+                raise Failure(f"{self.name}: the console shows no prompt, but {shown!r}")
+            shown += os.read(self.terminal, 4096)
+
     def __exit__(self, *_):
+        if self.console:
+            end(self.console)
+        if self.terminal is not None:
+            os.close(self.terminal)
         end(self.process)
         self.log.close()
 
