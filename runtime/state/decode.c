@@ -4,6 +4,8 @@
 #include "state/delta.h"
 #include "state/value.h"
 
+#include "base/memory.h"
+
 #include <stdlib.h>
 
 struct prefix {
@@ -91,16 +93,38 @@ static bool get_items(struct pp_bit_reader *r, struct pp_state_group *group)
     return !r->failed;
 }
 
+static bool get_splices(struct pp_bit_reader *r, struct pp_state_group *list)
+{
+    uint32_t count = pp_bits_get_golomb(r, 0) + 1, end = 0;
+    if (r->failed || count > list->count + 1) /* one at each place at most */
+        return false;
+    struct pp_state_splice *splices = pp_malloc(count * sizeof(*splices));
+    for (uint32_t i = 0; i < count; i++) {
+        splices[i].place = end + pp_bits_get_golomb(r, 4);
+        splices[i].removed = pp_bits_get_golomb(r, 0);
+        splices[i].inserted = pp_bits_get_golomb(r, 0);
+        end = splices[i].place + splices[i].removed;
+    }
+    bool fine = !r->failed && pp_state_splice(list, splices, count);
+    free(splices);
+    return fine;
+}
+
+/* Which items the list has. */
+static bool get_places(struct pp_bit_reader *r, struct pp_state_group *list)
+{
+    if (pp_bits_get(r, 1) == 0)
+        return !r->failed;
+    if (pp_bits_get(r, 1) == 1)
+        return get_splices(r, list);
+    uint32_t count = pp_bits_get_golomb(r, 4);
+    return !r->failed && pp_state_resize(list, count);
+}
+
 static bool get_group(struct pp_bit_reader *r, struct pp_state_group *group)
 {
-    if (group->field->kind == PP_STATE_MAP)
-        return get_removed(r, group) && get_items(r, group);
-    if (pp_bits_get(r, 1) == 1) {
-        uint32_t count = pp_bits_get_golomb(r, 4);
-        if (r->failed || !pp_state_resize(group, count))
-            return false;
-    }
-    return get_items(r, group);
+    bool fine = group->field->kind == PP_STATE_MAP ? get_removed(r, group) : get_places(r, group);
+    return fine && get_items(r, group);
 }
 
 static bool get_field(struct pp_bit_reader *r, const struct pp_state_field *field, struct pp_state_block *block)

@@ -1,5 +1,6 @@
 /* Deltas and snapshots out. A snapshot is the delta from a state of initial values to the last commit. */
 #include "state/delta.h"
+#include "state/list.h"
 #include "state/value.h"
 #include "state/view.h"
 #include "state/writer.h"
@@ -34,14 +35,15 @@ static void put_text(struct pp_state_writer *w, const unsigned char *at)
     pp_state_put_text(w, text ? text->bytes : NULL, text ? text->len : 0);
 }
 
-/* The ids of what was sent: in `ids`, which has room for them. */
-static uint32_t list_sent(const struct pp_state_group *group, uint32_t *ids)
+void pp_state_find_sent(struct pp_state_group *group)
 {
     uint32_t count = 0;
     for (uint32_t id = 0; id < group->size; id++)
-        if (group->items[id] && group->items[id]->flags & PP_STATE_SENT)
-            ids[count++] = id;
-    return count;
+        if (group->items[id] && group->items[id]->flags & PP_STATE_SENT) {
+            group->changed[group->moved ? group->items[id]->before : count] = id;
+            count++;
+        }
+    group->changed_count = count;
 }
 
 uint32_t pp_state_put_count(struct pp_state_writer *w, uint32_t count, uint32_t size)
@@ -62,20 +64,59 @@ static void put_removed(struct pp_state_writer *w, const struct pp_state_group *
     }
 }
 
-static void put_items(struct pp_state_writer *w, const struct pp_state_group *group, const uint32_t *ids,
-                      uint32_t count)
+/* The number by which an item is told: of a list its place, which in a snapshot is that at the last commit. */
+static uint32_t number_of(const struct pp_state_writer *w, const struct pp_state_block *block)
 {
-    uint32_t size =
-        w->whole && count > 0 ? ids[count - 1] + 1 : group->size; /* what is not sent yet has no part in it */
-    uint32_t order = pp_state_put_count(w, count, size), next = 0;
+    return w->whole && block->owner->moved ? block->before : block->id;
+}
+
+/* Those that the scan found, or all that were sent. */
+static void put_items(struct pp_state_writer *w, const struct pp_state_group *group)
+{
+    uint32_t count = group->changed_count, size = group->size, next = 0;
+    if (w->whole && count > 0) /* what is not sent yet has no part in it */
+        size = number_of(w, group->items[group->changed[count - 1]]) + 1;
+    uint32_t order = pp_state_put_count(w, count, size);
     struct pp_state_prefix prefix = {0};
     for (uint32_t i = 0; i < count; i++) {
-        struct pp_state_block *block = group->items[ids[i]];
-        pp_bits_put_golomb(&w->bits, ids[i] - next, order);
+        struct pp_state_block *block = group->items[group->changed[i]];
+        uint32_t number = number_of(w, block);
+        pp_bits_put_golomb(&w->bits, number - next, order);
         if (block->key && (w->whole || !(block->flags & PP_STATE_SENT)))
             pp_state_put_text(w, block->key->bytes, block->key->len);
         pp_state_put_block(w, block, &prefix);
-        next = ids[i] + 1;
+        next = number + 1;
+    }
+}
+
+static void put_splices(struct pp_state_writer *w, const struct pp_state_group *list)
+{
+    struct pp_state_splice splice;
+    uint32_t count = 0, end = 0;
+    for (struct pp_state_walk walk = {0}; pp_state_next_splice(list, &walk, &splice);)
+        count++;
+    pp_bits_put(&w->bits, count > 0 ? 3 : 0, count > 0 ? 2 : 1);
+    if (count > 0)
+        pp_bits_put_golomb(&w->bits, count - 1, 0);
+    for (struct pp_state_walk walk = {0}; pp_state_next_splice(list, &walk, &splice);) {
+        pp_bits_put_golomb(&w->bits, splice.place - end, 4);
+        pp_bits_put_golomb(&w->bits, splice.removed, 0);
+        pp_bits_put_golomb(&w->bits, splice.inserted, 0);
+        end = splice.place + splice.removed;
+    }
+}
+
+/* Which items a list has: as many as before, more or fewer at its end, or splices. */
+static void put_places(struct pp_state_writer *w, const struct pp_state_group *list)
+{
+    uint32_t count = w->whole ? list->changed_count : list->count;
+    if (list->moved && !w->whole) {
+        put_splices(w, list);
+    } else if (w->whole || count != list->sent) {
+        pp_bits_put(&w->bits, 2, 2);
+        pp_bits_put_golomb(&w->bits, count, 4);
+    } else {
+        pp_bits_put(&w->bits, 0, 1);
     }
 }
 
@@ -83,17 +124,12 @@ static void put_items(struct pp_state_writer *w, const struct pp_state_group *gr
 static void put_group(struct pp_state_writer *w, struct pp_state_group *group)
 {
     if (w->whole)
-        group->changed_count = list_sent(group, group->changed);
-    uint32_t length = w->whole ? group->changed_count : group->count;
-    if (group->field->kind == PP_STATE_LIST) {
-        bool resized = w->whole || group->count != group->sent;
-        pp_bits_put(&w->bits, resized, 1);
-        if (resized)
-            pp_bits_put_golomb(&w->bits, length, 4);
-    } else {
+        pp_state_find_sent(group);
+    if (group->field->kind == PP_STATE_LIST)
+        put_places(w, group);
+    else
         put_removed(w, group);
-    }
-    put_items(w, group, group->changed, group->changed_count);
+    put_items(w, group);
 }
 
 uint64_t pp_state_whole_mask(struct pp_state_block *block)

@@ -1,7 +1,9 @@
 /* A state as JSON, and its changes as a JSON delta: for those who do not take packed bits. Field names and keys never
  * look like the sentinels of deltas (pp_state_name_is_good), so nothing has to be escaped. */
 #include "state/delta.h"
+#include "state/list.h"
 #include "state/value.h"
+#include "state/writer.h"
 #include "value/json_writer.h"
 
 struct view {
@@ -52,21 +54,35 @@ static void write_key(struct pp_buf *out, const char *key, size_t len)
     pp_buf_append_char(out, ':');
 }
 
-static void write_group(struct view *v, const struct pp_state_group *group)
+static void write_item(struct view *v, struct pp_state_block *block, bool first)
+{
+    if (block->key)
+        write_key(v->out, block->key->bytes, block->key->len);
+    else if (!first)
+        pp_buf_append_char(v->out, ',');
+    write_record(v, block);
+}
+
+/* Where it is as of the last commit, the scan's results are gone after this. */
+static void write_items(struct view *v, struct pp_state_group *group)
+{
+    uint32_t written = 0;
+    if (!v->now) {
+        pp_state_find_sent(group);
+        for (uint32_t i = 0; i < group->changed_count; i++)
+            write_item(v, group->items[group->changed[i]], written++ == 0);
+        return;
+    }
+    for (uint32_t id = 0; id < group->size; id++)
+        if (group->items[id] && !(group->items[id]->flags & PP_STATE_GONE))
+            write_item(v, group->items[id], written++ == 0);
+}
+
+static void write_group(struct view *v, struct pp_state_group *group)
 {
     bool is_map = group->field->kind == PP_STATE_MAP;
     pp_buf_append_char(v->out, is_map ? '{' : '[');
-    for (uint32_t id = 0, first = 1; id < group->size; id++) {
-        struct pp_state_block *block = group->items[id];
-        if (block == NULL || !(v->now ? !(block->flags & PP_STATE_GONE) : block->flags & PP_STATE_SENT))
-            continue;
-        if (is_map)
-            write_key(v->out, block->key->bytes, block->key->len);
-        else if (!first)
-            pp_buf_append_char(v->out, ',');
-        first = 0;
-        write_record(v, block);
-    }
+    write_items(v, group);
     pp_buf_append_char(v->out, is_map ? '}' : ']');
 }
 
@@ -129,54 +145,54 @@ static void write_map_changes(struct pp_buf *out, const struct pp_state_group *g
     pp_buf_append_char(out, '}');
 }
 
-/* {op:"patch"} of what was there and changed. */
-static void write_patch(struct pp_buf *out, const struct pp_state_group *group)
+/* {op:"splice"} of items that came and went; they are there before the patch. */
+static void write_splices(struct pp_buf *out, const struct pp_state_group *list)
 {
+    struct pp_state_splice splice;
+    for (struct pp_state_walk walk = {0}; pp_state_next_splice(list, &walk, &splice);) {
+        uint32_t first = walk.place - splice.inserted;
+        if (out->data[out->len - 1] != '[')
+            pp_buf_append_char(out, ',');
+        pp_buf_append_string(out, "{\"op\":\"splice\",\"index\":");
+        pp_json_write_integer(out, first);
+        pp_buf_append_string(out, ",\"deleteCount\":");
+        pp_json_write_integer(out, splice.removed);
+        pp_buf_append_string(out, ",\"items\":[");
+        for (uint32_t id = first; id < walk.place; id++)
+            write_item(&(struct view){out, true}, list->items[id], id == first);
+        pp_buf_append_string(out, "]}");
+    }
+}
+
+/* {op:"patch"} of what was there and changed. */
+static void write_patch(struct pp_buf *out, const struct pp_state_group *list)
+{
+    pp_buf_append_string(out, out->data[out->len - 1] == '[' ? "" : ",");
     pp_buf_append_string(out, "{\"op\":\"patch\",\"items\":{");
-    for (uint32_t i = 0; i < group->changed_count; i++) {
-        struct pp_state_block *block = group->items[group->changed[i]];
+    for (uint32_t i = 0; i < list->changed_count; i++) {
+        struct pp_state_block *block = list->items[list->changed[i]];
         char index[PP_JSON_NUMBER_MAX];
         if (!(block->flags & PP_STATE_SENT))
-            break;
+            continue;
         write_key(out, index, pp_json_integer_write(block->id, index));
         write_changes(out, block);
     }
     pp_buf_append_string(out, "}}");
 }
 
-/* {op:"splice"} at the end, where alone a list grows and shrinks. */
-static void write_splice(struct pp_buf *out, const struct pp_state_group *group)
-{
-    uint32_t kept = group->count < group->sent ? group->count : group->sent;
-    pp_buf_append_string(out, "{\"op\":\"splice\",\"index\":");
-    pp_json_write_integer(out, kept);
-    pp_buf_append_string(out, ",\"deleteCount\":");
-    pp_json_write_integer(out, group->sent - kept);
-    pp_buf_append_string(out, ",\"items\":[");
-    for (uint32_t id = kept; id < group->count; id++) {
-        if (id > kept)
-            pp_buf_append_char(out, ',');
-        write_record(&(struct view){out, true}, group->items[id]);
-    }
-    pp_buf_append_string(out, "]}");
-}
-
-static void write_list_changes(struct pp_buf *out, const struct pp_state_group *group)
+static void write_list_changes(struct pp_buf *out, struct pp_state_group *list)
 {
     uint32_t patched = 0;
-    while (patched < group->changed_count && group->items[group->changed[patched]]->flags & PP_STATE_SENT)
-        patched++;
-    if (2 * patched > group->count || group->sent == 0 || group->count == 0) {
-        write_group(&(struct view){out, true}, group);
+    for (uint32_t i = 0; i < list->changed_count; i++)
+        patched += list->items[list->changed[i]]->flags & PP_STATE_SENT;
+    if (2 * patched > list->count || list->sent == 0 || list->count == 0) {
+        write_group(&(struct view){out, true}, list);
         return;
     }
     pp_buf_append_string(out, "{\"__pp_array_ops\":[");
+    write_splices(out, list);
     if (patched > 0)
-        write_patch(out, group);
-    if (patched > 0 && group->count != group->sent)
-        pp_buf_append_char(out, ',');
-    if (group->count != group->sent)
-        write_splice(out, group);
+        write_patch(out, list);
     pp_buf_append_string(out, "]}");
 }
 

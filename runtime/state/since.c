@@ -27,7 +27,7 @@ static struct pp_state_block *item_of(struct pp_state_group *copy, const struct 
     return pp_state_place(copy, now->id, now->key->bytes, now->key->len);
 }
 
-static bool follow_map(struct pp_state_group *copy, const struct pp_state_group *now)
+static bool follow_map(struct pp_state_group *copy, struct pp_state_group *now)
 {
     for (uint32_t id = copy->size; id > 0; id--)
         if (id <= copy->size && is_there(copy, id - 1) &&
@@ -41,12 +41,54 @@ static bool follow_map(struct pp_state_group *copy, const struct pp_state_group 
     return true;
 }
 
-static bool follow_list(struct pp_state_group *copy, const struct pp_state_group *now)
+/* Is what the copy's item holds what the other was at the last commit? As a snapshot would tell them. */
+static bool is_same(struct pp_state_block *copy, struct pp_state_block *now, struct pp_buf *scratch)
 {
-    if (!pp_state_resize(copy, now->sent))
+    size_t ends[2];
+    pp_buf_clear(scratch);
+    for (int i = 0; i < 2; i++) {
+        struct pp_state_writer w = {{.out = scratch}, .whole = true};
+        pp_state_put_block(&w, i == 0 ? copy : now, &(struct pp_state_prefix){0});
+        pp_bits_finish(&w.bits);
+        ends[i] = scratch->len;
+    }
+    return ends[1] == 2 * ends[0] && memcmp(scratch->data, scratch->data + ends[0], ends[0]) == 0;
+}
+
+/* The list's item at that place at the last commit; pp_state_find_sent has been called. */
+static struct pp_state_block *sent_at(const struct pp_state_group *list, uint32_t place)
+{
+    return list->items[list->changed[place]];
+}
+
+/* Where items came or went: at one place if all in front of it and behind it is the same, else at the end. */
+static uint32_t place_of_change(const struct pp_state_group *copy, const struct pp_state_group *now)
+{
+    uint32_t least = copy->count < now->sent ? copy->count : now->sent, front = 0, back = 0;
+    struct pp_buf scratch = {0};
+    while (front < least && is_same(copy->items[front], sent_at(now, front), &scratch))
+        front++;
+    while (back < least - front &&
+           is_same(copy->items[copy->count - 1 - back], sent_at(now, now->sent - 1 - back), &scratch))
+        back++;
+    pp_buf_destroy(&scratch);
+    return front + back == least ? front : least;
+}
+
+static bool follow_length(struct pp_state_group *copy, const struct pp_state_group *now)
+{
+    uint32_t place = place_of_change(copy, now);
+    return copy->count > now->sent ? pp_state_splice_one(copy, place, copy->count - now->sent, 0)
+                                   : pp_state_splice_one(copy, place, 0, now->sent - copy->count);
+}
+
+static bool follow_list(struct pp_state_group *copy, struct pp_state_group *now)
+{
+    pp_state_find_sent(now);
+    if (copy->count != now->sent && !follow_length(copy, now))
         return false;
     for (uint32_t i = 0; i < now->sent; i++)
-        if (!follow(copy->items[i], now->items[i]))
+        if (!follow(copy->items[i], sent_at(now, i)))
             return false;
     return true;
 }
@@ -70,7 +112,7 @@ static bool follow(struct pp_state_block *copy, struct pp_state_block *now)
             pp_state_value_set(field, copy->values, pp_state_value_get(field, base));
         } else {
             struct pp_state_group *group = pp_state_group_at(copy, field->offset);
-            const struct pp_state_group *group_now = pp_state_group_at(now, field->offset);
+            struct pp_state_group *group_now = pp_state_group_at(now, field->offset);
             if (!(field->kind == PP_STATE_MAP ? follow_map : follow_list)(group, group_now))
                 return false;
         }

@@ -3,12 +3,14 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "state/list.h"
+#include "state/state_internal.h"
 #include "state/view.h"
 #include "value/json_writer.h"
 
 #include <stdlib.h>
 
-static struct pp_state *state_of(const struct pp_state_block *block)
+struct pp_state *pp_state_of(const struct pp_state_block *block)
 {
     while (block->owner)
         block = block->owner->parent;
@@ -177,13 +179,13 @@ void pp_state_unref(struct pp_state_block *block)
 
 /* --- items --- */
 
-/* Room for an id; false where the state has too many. */
-static bool reserve(struct pp_state_group *group, uint32_t id, struct pp_state *state)
+bool pp_state_reserve(struct pp_state_group *group, uint32_t size)
 {
-    if (id < group->capacity)
+    struct pp_state *state = pp_state_of(group->parent);
+    if (size <= group->capacity)
         return true;
     uint32_t capacity = group->capacity * 2 > 8 ? group->capacity * 2 : 8;
-    while (capacity <= id)
+    while (capacity < size)
         capacity *= 2;
     if (state && state->slots + (capacity - group->capacity) > PP_STATE_SLOTS)
         return false;
@@ -200,31 +202,46 @@ static bool reserve(struct pp_state_group *group, uint32_t id, struct pp_state *
     return true;
 }
 
+struct pp_state_block *pp_state_new_item(struct pp_state_group *group)
+{
+    struct pp_state *state = pp_state_of(group->parent);
+    struct pp_state_block *block = new_block(group->field->element);
+    block->owner = group;
+    block->touched = 1;
+    if (state)
+        state->blocks++;
+    return block;
+}
+
 struct pp_state_block *pp_state_place(struct pp_state_group *group, uint32_t id, const char *key, size_t len)
 {
-    struct pp_state *state = state_of(group->parent);
+    struct pp_state *state = pp_state_of(group->parent);
     if (group->count >= group->field->limit || (state && state->blocks >= PP_STATE_BLOCKS) ||
-        !reserve(group, id, state))
+        !pp_state_reserve(group, id + 1))
         return NULL;
-    struct pp_state_block *block = new_block(group->field->element);
+    struct pp_state_block *block = pp_state_new_item(group);
     block->id = id;
-    block->owner = group;
     block->key = new_text(key, len);
     if (group->field->kind == PP_STATE_MAP)
         *pp_map_slot(&group->keys, key, len) = block;
     group->items[id] = block;
     group->size = group->size > id ? group->size : id + 1;
     group->count++;
-    if (state)
-        state->blocks++;
-    pp_state_touch(block);
+    group->touched[id / 64] |= UINT64_C(1) << id % 64;
+    pp_state_touch(group->parent);
     return block;
 }
 
-static void resurrect(struct pp_state_block *block)
+static void put_back(struct pp_state_block *block)
 {
-    block->flags &= ~(uint32_t)PP_STATE_GONE;
+    block->flags = PP_STATE_SENT;
     block->owner->count++;
+}
+
+void pp_state_resurrect(struct pp_state_block *block)
+{
+    pp_state_clear(block);
+    put_back(block);
 }
 
 struct pp_state_block *pp_state_find(const struct pp_state_group *group, const char *key, size_t len)
@@ -239,8 +256,7 @@ struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *ke
     if (block && block->flags & PP_STATE_GONE) {
         if (group->count >= group->field->limit)
             return NULL;
-        pp_state_clear(block);
-        resurrect(block);
+        pp_state_resurrect(block);
     }
     if (block)
         return block;
@@ -262,26 +278,30 @@ static void discount(struct pp_state *state, struct pp_state_block *block)
     }
 }
 
-/* Takes a block out for good. */
+void pp_state_drop(struct pp_state_block *block)
+{
+    struct pp_state *state = pp_state_of(block);
+    if (state)
+        discount(state, block);
+    block->flags = PP_STATE_GONE;
+    block->touched = 1;
+    detach(block);
+}
+
 static void take_out(struct pp_state_block *block)
 {
     struct pp_state_group *group = block->owner;
-    struct pp_state *state = state_of(group->parent);
     if (!(block->flags & PP_STATE_GONE))
         group->count--;
     if (block->key)
         pp_map_remove(&group->keys, block->key->bytes, block->key->len);
-    block->flags = PP_STATE_GONE; /* to whom still holds it */
-    block->touched = 1;
     group->touched[block->id / 64] &= ~(UINT64_C(1) << block->id % 64);
     group->items[block->id] = NULL;
     if (block->id < group->hint)
         group->hint = block->id;
     while (group->size > 0 && group->items[group->size - 1] == NULL)
         group->size--;
-    if (state)
-        discount(state, block);
-    detach(block);
+    pp_state_drop(block);
 }
 
 void pp_state_remove(struct pp_state_block *block)
@@ -295,26 +315,12 @@ void pp_state_remove(struct pp_state_block *block)
     }
 }
 
-int pp_state_resize(struct pp_state_group *group, uint32_t count)
-{
-    if (count > group->field->limit)
-        return 0;
-    while (group->count > count)
-        pp_state_remove(group->items[group->count - 1]);
-    while (group->count < count) {
-        struct pp_state_block *block = group->count < group->size ? group->items[group->count] : NULL;
-        if (block) {
-            pp_state_clear(block);
-            resurrect(block);
-        } else if (pp_state_place(group, group->count, NULL, 0) == NULL) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 static void clear_group(struct pp_state_group *group)
 {
+    if (group->field->kind == PP_STATE_LIST) {
+        pp_state_resize(group, 0);
+        return;
+    }
     for (uint32_t id = group->size; id > 0; id--)
         if (id <= group->size && group->items[id - 1])
             pp_state_remove(group->items[id - 1]);
@@ -340,10 +346,12 @@ static void untouch(struct pp_state_group *group)
 
 static void commit_group(struct pp_state_group *group)
 {
-    for (uint32_t i = 0; i < group->gone_count; i++)
-        take_out(group->items[group->gone[i]]);
+    for (uint32_t i = group->gone_count; i > 0; i--)
+        take_out(group->items[group->gone[i - 1]]);
     for (uint32_t i = 0; i < group->changed_count; i++)
         commit_block(group->items[group->changed[i]]);
+    if (group->moved)
+        pp_state_note_places(group);
     group->gone_count = group->changed_count = 0;
     group->sent = group->count;
     untouch(group);
@@ -353,6 +361,7 @@ static void commit_block(struct pp_state_block *block)
 {
     copy_values(block->record, pp_state_base(block), block->values, block->mask);
     block->flags |= PP_STATE_SENT;
+    block->before = block->id;
     block->mask = 0;
     block->touched = 0;
     for (uint32_t i = 0; i < block->record->groups; i++)
@@ -376,16 +385,18 @@ static void revert_group(struct pp_state_group *group)
 {
     for (uint32_t i = 0; i < group->gone_count; i++) {
         struct pp_state_block *block = group->items[group->gone[i]];
-        resurrect(block);
+        put_back(block);
         revert_block(block);
     }
     for (uint32_t i = group->changed_count; i > 0; i--) {
         struct pp_state_block *block = group->items[group->changed[i - 1]];
         if (block->flags & PP_STATE_SENT)
             revert_block(block);
-        else
+        else if (!group->moved)
             take_out(block);
     }
+    if (group->moved)
+        pp_state_move_back(group);
     group->gone_count = group->changed_count = 0;
     untouch(group);
 }
@@ -415,7 +426,7 @@ void pp_state_set_label(struct pp_state_block *root, const char *label)
 
 const char *pp_state_label(const struct pp_state_block *block)
 {
-    const struct pp_state *state = state_of(block);
+    const struct pp_state *state = pp_state_of(block);
     return state ? state->label : NULL;
 }
 

@@ -29,8 +29,9 @@ enum { PP_STATE_SENT = 1, PP_STATE_GONE = 2 };
 struct pp_state_block {
     uint32_t refs;
     uint32_t id;
-    uint32_t flags;               /* SENT: was there at the last commit. GONE: has been removed */
-    uint32_t touched;             /* may differ from the last commit, as may all that it is in */
+    uint16_t flags;               /* SENT: was there at the last commit. GONE: has been removed */
+    uint16_t touched;             /* may differ from the last commit, as may all that it is in */
+    uint32_t before;              /* of a list's item that was sent: its place at the last commit */
     uint64_t mask;                /* of the fields that changed, by the last scan */
     struct pp_state_group *owner; /* NULL of the root, and of what was taken out of its group */
     struct pp_state_text *key;    /* of an item of a map */
@@ -40,12 +41,14 @@ struct pp_state_block {
 };
 
 struct pp_state_group {
-    struct pp_state_block **items; /* by id; of a list, by index from 0. NULL: free. May hold what is GONE */
-    uint32_t count;                /* items, without those that are GONE */
-    uint32_t size;                 /* above every id in use */
+    struct pp_state_block *
+        *items;     /* by id; NULL: free. Of a list by place, from 0; what is GONE stands behind all others */
+    uint32_t count; /* items, without those that are GONE */
+    uint32_t size;  /* above every id in use */
     uint32_t capacity;
     uint32_t hint;            /* no id below is free */
     uint32_t sent;            /* `count` at the last commit */
+    uint32_t moved;           /* of a list: since then items came and went elsewhere than at its end */
     uint32_t index;           /* of its field in the parent's record */
     uint32_t changed_count;   /* the last scan found these … */
     uint32_t gone_count;      /* … and these */
@@ -115,6 +118,19 @@ void pp_state_remove(struct pp_state_block *block);
 
 /* Gives a list another length; new items have initial values. False where it or the state would be too full. */
 int pp_state_resize(struct pp_state_group *group, uint32_t count);
+
+/* Items of a list are taken out, and new ones with initial values put in their place. */
+struct pp_state_splice {
+    uint32_t place; /* among the items before; rising, from one splice to the next by more than `removed` */
+    uint32_t removed, inserted;
+};
+
+/* All splices at once. False, and nothing has happened, where the list or the state would be too full, or where they
+ * remove what is not there. */
+int pp_state_splice(struct pp_state_group *list, const struct pp_state_splice *splices, uint32_t count);
+
+/* One, for callers by FFI. */
+int pp_state_splice_one(struct pp_state_group *list, uint32_t place, uint32_t removed, uint32_t inserted);
 
 /* Initial values, and empty groups. */
 void pp_state_clear(struct pp_state_block *block);

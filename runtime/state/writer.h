@@ -26,6 +26,9 @@ void pp_state_put_mask(struct pp_state_writer *w, const struct pp_state_record *
                        struct pp_state_prefix *prefix);
 void pp_state_put_fields(struct pp_state_writer *w, struct pp_state_block *block, uint64_t mask);
 
+/* Makes the scan's `changed` of the group all that was sent, in the order of the last commit. */
+void pp_state_find_sent(struct pp_state_group *group);
+
 /* The fields that a snapshot tells. */
 uint64_t pp_state_whole_mask(struct pp_state_block *block);
 

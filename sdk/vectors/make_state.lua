@@ -72,6 +72,22 @@ local cases = {
       function(s) s.row, s.items, s.grid = {}, {}, {} end,
     },
   },
+  {
+    name = "lists that change in the middle",
+    schema = { row = painda.list("uint16"), items = painda.list { what = "string", count = "uint8" },
+      deep = painda.list(painda.list("bool")) },
+    begin = { row = { 1, 2, 3, 4, 5, 6, 7, 8 }, items = { { what = "sword" }, { what = "arrow", count = 20 } } },
+    steps = {
+      function(s) s.row:insert(1, 300) end,
+      function(s) s.row:remove(1) end,
+      function(s) s.row:remove(2) s.row:remove(6) s.row:insert(4, 1) s.row:insert(4, 2) s.row[1] = 9 end,
+      function(s) s.items:insert(2, { what = "bow", count = 1 }) s.items[3].count = 19 end,
+      function(s) s.items:remove(1) s.items:insert({ what = "sword" }) end,
+      function(s) s.deep:insert({ true }) s.deep:insert(1, { false, true }) s.deep[2]:insert(1, true) end,
+      function(s) s.deep[1]:remove(1) s.deep:remove(2) s.deep:insert(1, {}) end,
+      function(s) s.row:insert(1, 7) s.row:remove(1) s.row[2] = 8 end,
+    },
+  },
 }
 
 -- A hundred players of whom every tenth moves: the distances between ids, and repeated masks.

@@ -191,11 +191,9 @@ class Type:
             for number in self.numbers(r):
                 del items[number]
         elif r.bits(1):
-            length = r.golomb(4)
-            for number in [number for number in items if number >= length]:
-                del items[number]
-            for number in range(len(items), length):
-                items[number] = (None, self.of.fresh())
+            old = [items[number] for number in sorted(items)]
+            items.clear()
+            items.update(enumerate(self.spliced(r, old) if r.bits(1) else self.resized(r.golomb(4), old)))
         mask = None
         for number in self.numbers(r):
             if number not in items:
@@ -205,6 +203,18 @@ class Type:
                 items[number] = (key, self.of.fresh())
             mask = self.of.read_record(r, items[number][1], mask)
         assert len(items) <= self.most
+
+    def resized(self, length, old):
+        return old[:length] + [(None, self.of.fresh()) for _ in range(length - len(old))]
+
+    def spliced(self, r, old):
+        new, at = [], 0
+        for i in range(r.golomb(0) + 1):
+            kept, removed, inserted = r.golomb(4), r.golomb(0), r.golomb(0)
+            assert (kept > 0 or i == 0) and at + kept + removed <= len(old)
+            new += old[at : at + kept] + self.resized(inserted, [])
+            at += kept + removed
+        return new + old[at:]
 
     def write_record(self, w, record, mask_before=None):
         count, initial = len(self.leaves), self.fresh()
@@ -226,7 +236,7 @@ class Type:
         if self.kind == "map":
             w.golomb(0, 0)
         else:
-            w.bits(1, 1)
+            w.bits(2, 2)
             w.golomb(len(items), 4)
         w.golomb(len(items), 0)
         k = min(7, ((max(items) + 1) // len(items)).bit_length() - 1)

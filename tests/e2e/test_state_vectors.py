@@ -1,10 +1,11 @@
 """The golden vectors of declared state, read by a program that was written from the protocol's description alone."""
 import json
+import subprocess
 
 import pytest
 
 from declared import ROOM_DELTA, ROOM_SCHEMA, ROOM_STATE, ROOM_VIEW, State, varint
-from painda import ROOT
+from painda import BINARY, ROOT
 
 VECTORS = json.loads((ROOT / "sdk" / "vectors" / "state.json").read_text())
 ROOMS = json.loads((ROOT / "sdk" / "vectors" / "rooms.json").read_text())
@@ -36,6 +37,13 @@ def test_a_state_is_what_its_bytes_say(case):
         again = State(bytes.fromhex(case["schema"]))
         again.load(bytes.fromhex(step["snapshot"]))
         assert again.plain() == state.plain() and again.hash() == state.hash()
+
+
+@pytest.mark.parametrize("what", ["state", "rooms"])
+def test_the_vectors_are_what_this_program_writes(what):
+    folder = ROOT / "sdk" / "vectors"
+    maker = subprocess.run([BINARY, "run", folder / f"make_{what}.lua"], capture_output=True, text=True, timeout=60, check=True)
+    assert maker.stdout == (folder / f"{what}.json").read_text()
 
 
 class Rooms:

@@ -111,11 +111,15 @@ local function change(hold, name, t)
     end
   elseif inside and t.indexed then
     local count = #inside
-    local choice = random(4)
+    local choice = random(6)
     if choice == 1 and count < 12 then
       inside[count + 1] = t.indexed.value()
     elseif choice == 2 and count > 0 then
       inside[count] = nil
+    elseif choice == 3 and count < 12 then
+      inside:insert(random(count + 1), t.indexed.value())
+    elseif choice == 4 and count > 0 then
+      inside:remove(random(count))
     elseif count > 0 then
       change(inside, random(count), t.indexed)
     end

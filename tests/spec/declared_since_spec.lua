@@ -18,6 +18,7 @@ local World = painda.schema {
     x = "int16", name = "string", bag = painda.map("string", "uint8"), list = painda.list { a = "int8" },
   }),
   list = painda.list "string",
+  row = painda.list { a = "int32", tags = painda.list "uint8" },
 }
 
 local function change(state, fresh)
@@ -33,6 +34,12 @@ local function change(state, fresh)
   end
   state.n, state.on, state.text = random(65535), random(2) == 1, "text" .. random(3)
   state.at.x, state.at.y = random(10) / 3, random(16) - 1
+  if #state.row < 30 and random(3) > 1 then
+    state.row:insert(random(#state.row + 1), { a = random(70000), tags = { 1, 2 } })
+  elseif #state.row > 0 then
+    state.row[random(#state.row)].tags:insert(1, random(255))
+    state.row:remove(random(#state.row))
+  end
   state.list = random(2) == 1 and { "a", "b" .. random(3), "c" } or { "a" }
 end
 
@@ -51,6 +58,7 @@ describe("the delta of a declared state since an earlier one", function()
         change(state, schedule % 2 == 0)
         World:delta(state)
         state.n = 7 -- what nobody was told is in no delta
+        state.row:insert(1, { a = 7 })
         local copy = World:new()
         World:load(copy, snapshot)
         local ok, bytes, text
@@ -70,5 +78,24 @@ describe("the delta of a declared state since an earlier one", function()
     end
     assert.is_true(some > 150)
     assert.is_true(none > 0)
+  end)
+
+  it("tells what was put into a list, and not what stands behind it", function()
+    local schema = painda.schema { row = painda.list { a = "uint32", b = "uint32" } }
+    local state = schema:new()
+    for i = 1, 100 do
+      state.row:insert({ a = i * 1000, b = i * 2000 })
+    end
+    schema:delta(state)
+    local before = schema:snapshot(state)
+    state.row:insert(1, { a = 5 })
+    schema:delta(state)
+    state.row:insert(2, { a = 6 })
+    schema:delta(state)
+    local ok, bytes, text = declared.since(schema, state, before)
+    assert.is_true(ok)
+    assert.is_true(#bytes < 20, #bytes)
+    assert.equal('{"row":{"__pp_array_ops":[{"op":"splice","index":0,"deleteCount":0,'
+      .. '"items":[{"a":5,"b":0},{"a":6,"b":0}]}]}}', text)
   end)
 end)

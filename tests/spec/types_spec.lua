@@ -191,7 +191,10 @@ describe("annotations", function()
 
   it("have every method of a registry, a timer, the log and json", function()
     assert_same_names("painda.PPSchemaRegistry", methods_of(painda.PPSchemaRegistry()))
-    assert_same_names("painda.StateSchema", methods_of(painda.schema { n = "uint8" }))
+    local schema = painda.schema { row = painda.list "uint8" }
+    local row = schema:new().row
+    assert_same_names("painda.StateSchema", methods_of(schema))
+    assert_same_names("painda.StateList", { insert = row.insert, remove = row.remove })
     local timer = painda.after(1000, print)
     assert_same_names("painda.Timer", methods_of(timer))
     timer:cancel()

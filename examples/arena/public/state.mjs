@@ -91,13 +91,27 @@ function readValue(bits, type, before) {
   return BigInt.asUintN(type.bits, before + (d & 1n ? -(d + 1n) / 2n : d / 2n));
 }
 
+const resized = (list, length, added) => [...list.slice(0, length), ...added(Math.max(0, length - list.length))];
+
+function spliced(bits, list, added) {
+  for (let left = bits.golomb(0) + 1, at = 0; left > 0; left--) {
+    at += bits.golomb(4);
+    const removed = bits.golomb(0);
+    const inserted = added(bits.golomb(0));
+    list.splice(at, removed, ...inserted);
+    at += inserted.length;
+  }
+  return list;
+}
+
 function readItems(bits, type, items) {
   if (type.kind === "map") {
     for (const number of bits.numbers()) items.delete(number);
   } else if (bits.take(1)) {
-    const length = bits.golomb(4);
-    for (let i = items.size; i > length; i--) items.delete(i - 1);
-    for (let i = items.size; i < length; i++) items.set(i, { record: fresh(type.of) });
+    const places = [...items.values()];
+    const added = (count) => Array.from({ length: count }, () => ({ record: fresh(type.of) }));
+    const list = bits.take(1) ? spliced(bits, places, added) : resized(places, bits.golomb(4), added);
+    items = new Map(list.entries());
   }
   let mask;
   for (const number of bits.numbers()) {

@@ -5,16 +5,18 @@ local ffi = require "ffi"
 local views = require "painda.declared.views"
 local check = require "painda.declared.check"
 local record = require "painda.declared.record"
+local show = require("painda.declared.types").show
 
 local C = ffi.C
-local type, pairs, tostring, floor = type, pairs, tostring, math.floor
+local type, pairs, tostring, select, error, floor = type, pairs, tostring, select, error, math.floor
 
 local _M = {}
 
 local GONE = 2 -- flags below are of an item (runtime/state/state.h)
 local MEMBERS = "struct pp_state_group *const __pp_at; struct pp_state_block *const __pp_block"
 
--- The parts that maps and lists share: numbers, entries (slot → what was met), new(metatable) → make(parent).
+-- The parts that maps and lists share: entries (slot → what was met), and new(metatable) → make(parent) and the C type
+-- of what that makes.
 local function group(field, what, inside)
   local numbers = views.numbering()
   local entries = numbers.array()
@@ -26,12 +28,13 @@ local function group(field, what, inside)
       return what .. " " .. views.path(self.__pp_block, inside)
     end
     local ct = views.new_type(MEMBERS, "__pp_at", metatable)
-    return function(parent)
+    local function make(parent)
       local at = ffi.cast("struct pp_state_group *", C.pp_state_group_of(parent, field.offset))
       local view = views.hold(ct(at, parent, numbers.take()), numbers)
       entries[view.__pp_slot] = {}
       return view
     end
+    return make, ct
   end
   return entries, new
 end
@@ -41,7 +44,7 @@ local function full(self, t, inside, level)
   views.raise(self.__pp_block, inside, reason, level + 1)
 end
 
--- Raises at the line that assigns, where the value can't be the item at that key or place.
+-- Raises at the line that assigns or inserts, where the value can't be the item at that key or place.
 local function check_item(self, t, inside, key, value)
   local where, reason = check.problem(t.of, value, "")
   if where then
@@ -152,9 +155,14 @@ local function bind_map(t, field, inside, context)
   return new(metatable), fill
 end
 
+local function is_place(place, last)
+  return type(place) == "number" and floor(place) == place and place >= 1 and place <= last
+end
+
 local function bind_list(t, field, inside, context)
   local entries, new = group(field, "list", inside)
   local make_item, fill_item, read_item = record.bind_block(t.of, context)
+  local methods = {}
 
   local function item(self, i)
     local block = self.__pp_at.items[i - 1]
@@ -167,7 +175,7 @@ local function bind_list(t, field, inside, context)
   end
   local function index(self, i)
     if type(i) ~= "number" or i < 1 or i > self.__pp_at.count or floor(i) ~= i then
-      return nil
+      return methods[i]
     end
     local view = item(self, i)
     if read_item then
@@ -195,7 +203,7 @@ local function bind_list(t, field, inside, context)
     local count = self.__pp_at.count
     if value == nil and i == count and count > 0 then
       return resize(self, count - 1)
-    elseif type(i) ~= "number" or floor(i) ~= i or i < 1 or i > count + 1 or value == nil then
+    elseif not is_place(i, count + 1) or value == nil then
       views.raise(self.__pp_block, inside, ("it has %d items: write to 1 to %d, or remove the last")
         :format(count, count + 1), 2)
     end
@@ -205,6 +213,44 @@ local function bind_list(t, field, inside, context)
     end
     fill_item(item(self, i), value)
   end
+  local make, ct = new(metatable)
+
+  local function check_self(self, name)
+    if not ffi.istype(ct, self) then
+      error(("call it with a colon: list:%s(…)"):format(name), 3)
+    end
+  end
+  local function check_place(self, name, place, last)
+    if not is_place(place, last) then
+      local range = last == 0 and "it has no items" or ("a place is 1 to %d"):format(last)
+      views.raise(self.__pp_block, inside, ("%s was given %s: %s"):format(name, show(place), range), 3)
+    end
+  end
+  function methods.insert(self, ...)
+    check_self(self, "insert")
+    local count, place, value = self.__pp_at.count, ...
+    if select("#", ...) == 1 then
+      place, value = count + 1, place
+    end
+    check_place(self, "insert", place, count + 1)
+    check_item(self, t, inside, place, value)
+    if C.pp_state_splice_one(self.__pp_at, place - 1, 0, 1) == 0 then
+      full(self, t, inside, 2)
+    end
+    fill_item(item(self, place), value)
+  end
+  function methods.remove(self, place)
+    check_self(self, "remove")
+    local count = self.__pp_at.count
+    if place == nil and count == 0 then
+      return nil
+    end
+    place = place == nil and count or place
+    check_place(self, "remove", place, count)
+    local removed = index(self, place)
+    C.pp_state_splice_one(self.__pp_at, place - 1, 1, 0)
+    return removed
+  end
 
   local function fill(self, value)
     resize(self, #value)
@@ -212,7 +258,7 @@ local function bind_list(t, field, inside, context)
       fill_item(item(self, i), value[i])
     end
   end
-  return new(metatable), fill
+  return make, fill
 end
 
 -- The views of a map or list: make(parent's pointer) → view, fill(view, value).

@@ -14,7 +14,9 @@ struct pp_state_text { uint32_t refs, len; char bytes[1]; };
 struct pp_state { void *root; uint32_t version; };
 struct pp_state_group;
 struct pp_state_block {
-  uint32_t refs, id, flags, touched;
+  uint32_t refs, id;
+  uint16_t flags, touched;
+  uint32_t before;
   uint64_t mask;
   struct pp_state_group *owner;
   struct pp_state_text *key;
@@ -52,6 +54,7 @@ struct pp_state_block *pp_state_find(const struct pp_state_group *group, const c
 struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *key, size_t len);
 void pp_state_remove(struct pp_state_block *block);
 int pp_state_resize(struct pp_state_group *group, uint32_t count);
+int pp_state_splice_one(struct pp_state_group *list, uint32_t place, uint32_t removed, uint32_t inserted);
 void pp_state_revert(void *root);
 void pp_state_begin(void *root);
 void pp_state_set_label(void *root, const char *label);

@@ -86,6 +86,21 @@ function schema:load(state, bytes) end
 ---@return table
 function schema:toTable(state) end
 
+---A list of a state, as it is read: list[1] to list[#list], written to also at #list + 1; nil removes the last item.
+---@class painda.StateList
+local list = {}
+
+---Puts an item in, in front of the one at a place from 1 to #list + 1; with one argument at the end.
+---@param place integer the place, or the item
+---@param value? any
+---@overload fun(self: painda.StateList, value: any)
+function list:insert(place, value) end
+
+---Takes an item out, the last one where no place is given, and returns it.
+---@param place? integer
+---@return any item nil of a list without items
+function list:remove(place) end
+
 ---A schema. Raises for what is none, and says where.
 ---@param fields painda.StateFields
 ---@return painda.StateSchema
@@ -98,7 +113,7 @@ function _M.schema(fields) end
 ---@return painda.StateType
 function _M.map(key, of, options) end
 
----Items of one type in a row; it grows and shrinks at its end.
+---Items of one type in a row: painda.StateList.
 ---@param of painda.StateField
 ---@param options? painda.StateLimit
 ---@return painda.StateType
