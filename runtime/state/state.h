@@ -41,10 +41,9 @@ struct pp_state_block {
 };
 
 struct pp_state_group {
-    struct pp_state_block *
-        *items;     /* by id; NULL: free. Of a list by place, from 0; what is GONE stands behind all others */
-    uint32_t count; /* items, without those that are GONE */
-    uint32_t size;  /* above every id in use */
+    struct pp_state_block **items; /* by id; NULL: free. May hold what is GONE. Of a list: see list.c */
+    uint32_t count;                /* items, without those that are GONE */
+    uint32_t size;                 /* above every id in use */
     uint32_t capacity;
     uint32_t hint;            /* no id below is free */
     uint32_t sent;            /* `count` at the last commit */

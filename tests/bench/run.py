@@ -153,12 +153,13 @@ def views(*what):
     return lambda bench: bench.views(*what)
 
 
-def declared_group(kind, players, moving, *more):
-    """Declared state beside @colyseus/schema: the rows that both kinds of numbers have, and `more`."""
-    title = f"{moving} of {players:,} players move, {kind}"
+def declared_group(kind, players, moving, *more, title=None, sends=True):
+    """Declared state beside @colyseus/schema: the rows that all have, and `more`; without bytes where nothing is sent."""
+    title = title or f"{moving} of {players:,} players move, {kind}"
+    size = [ratio("declared", "the same: bytes", "bytes", "painda", "colyseus", most=0.75)] if sends else []
     return Group({name: declared(name, kind, players, moving) for name in ("painda", "colyseus")},
                  [ratio("declared", f"{title}: time of @colyseus/schema's", "tick_ns", "painda", "colyseus", most=1),
-                  ratio("declared", "the same: bytes", "bytes", "painda", "colyseus", most=0.75), *more])
+                  *size, *more])
 
 
 def quotient(ours, theirs):
@@ -300,6 +301,9 @@ GROUPS = [
            codec_row("json", "the same encode, lua-cjson", "encode_ns", "cjson")]),
     declared_group("float32", 100, 10),
     declared_group("float32", 1000, 100),
+    declared_group("float32", 100, 100, title="each of 100 players moves, float32"),
+    declared_group("float32", 100, 0, title="nobody of 100 players moves", sends=False),
+    declared_group("float32", 100, "row", title="100 players in a row: one comes in front, the last goes"),
     declared_group("quantized", 100, 10,
                    Row("declared", "the same: bytes a player that moved", lambda f: f["painda"]["bytes"] / 10, ("painda",),
                        most=4, unit="B")),

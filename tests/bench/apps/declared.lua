@@ -1,11 +1,11 @@
--- The rows "declared": a declared state of players, of which some move in each tick, and the delta of each tick. Prints
--- nanoseconds a tick, writes included, the median of the runs, and the mean bytes a delta. peers/declared.mjs does the
--- same.
+-- The rows "declared": a declared state of players, of which some move in each tick (BENCH_MOVING; or "row": they are in a
+-- list, where one comes in front and the last goes), and the delta of each tick. Prints nanoseconds a tick, writes
+-- included, the median of the runs, and the mean bytes a delta. peers/declared.mjs does the same.
 local ffi = require "ffi"
 local painda = require "painda"
 
 local KIND = os.getenv "BENCH_KIND"
-local PLAYERS, MOVING = tonumber(os.getenv "BENCH_PLAYERS"), tonumber(os.getenv "BENCH_MOVING")
+local PLAYERS, MOVING = tonumber(os.getenv "BENCH_PLAYERS"), tonumber(os.getenv "BENCH_MOVING") -- nil: "row"
 local RUNS, RUN_SECONDS, TICKS = 9, 0.15, 100
 
 ffi.cdef [[
@@ -26,37 +26,55 @@ local function random() -- the same numbers in both programs
 end
 
 local place = KIND == "quantized" and painda.quantized { min = -2048, max = 2048, bits = 16 } or "float32"
+local Player = {
+  id = "string", name = "string", x = place, y = place, vx = "float32", vy = "float32", angle = "float32",
+  hp = "uint8", team = "string", target = "string", alive = "bool", crouched = "bool",
+  inventory = painda.list { item = "string", count = "uint8" },
+}
 local World = painda.schema {
   tick = "uint32",
-  players = painda.map("string", {
-    id = "string", name = "string", x = place, y = place, vx = "float32", vy = "float32", angle = "float32",
-    hp = "uint8", team = "string", target = "string", alive = "bool", crouched = "bool",
-    inventory = painda.list { item = "string", count = "uint8" },
-  }),
+  players = MOVING and painda.map("string", Player) or painda.list(Player),
 }
 
-local state, ids = World:new(), {}
-for i = 1, PLAYERS do
-  ids[i] = ("p%03d"):format(i)
-  state.players[ids[i]] = {
-    id = ids[i], name = "player number " .. i, x = random() * 4096 - 2048, y = random() * 4096 - 2048,
+local function player(i)
+  local id = ("p%03d"):format(i)
+  return id, {
+    id = id, name = "player number " .. i, x = random() * 4096 - 2048, y = random() * 4096 - 2048,
     vx = random() * 16 - 8, vy = random() * 16 - 8, angle = random() * 6 - 3, hp = 100, team = "red", target = "p001",
     alive = true, inventory = { { item = "sword", count = 1 }, { item = "arrow", count = 20 } },
   }
 end
+
+local state, ids = World:new(), {}
+for i = 1, PLAYERS do
+  local id, values = player(i)
+  ids[i] = id
+  state.players[MOVING and id or i] = values
+end
 World:delta(state)
 
 local first, total, count = 0, 0, 0
-local function tick()
+local function move()
   local players = state.players
   for i = 1, MOVING do
-    local player = players[ids[(first + i * 7) % PLAYERS + 1]]
-    local x, y = player.x + random() * 16 - 8, player.y + random() * 16 - 8
-    player.x = (x > 2047 or x < -2047) and 0 or x
-    player.y = (y > 2047 or y < -2047) and 0 or y
+    local one = players[ids[(first + i * 7) % PLAYERS + 1]]
+    local x, y = one.x + random() * 16 - 8, one.y + random() * 16 - 8
+    one.x = (x > 2047 or x < -2047) and 0 or x
+    one.y = (y > 2047 or y < -2047) and 0 or y
   end
   first = first + 37
-  total, count = total + #World:delta(state), count + 1
+end
+
+local function come_and_go()
+  local _, values = player(100 + count % 900)
+  state.players:insert(1, values)
+  state.players:remove()
+end
+
+local change = MOVING and move or come_and_go
+local function tick()
+  change()
+  total, count = total + #(World:delta(state) or ""), count + 1
 end
 
 local times = {}

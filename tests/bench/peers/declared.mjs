@@ -1,7 +1,8 @@
 // The rows "declared", by @colyseus/schema: see apps/declared.lua, which does the same with the same numbers.
 import { Encoder, schema, t } from "@colyseus/schema";
 
-const [kind, PLAYERS, MOVING] = [process.env.BENCH_KIND, +process.env.BENCH_PLAYERS, +process.env.BENCH_MOVING];
+const [kind, PLAYERS, MOVING] = [process.env.BENCH_KIND, +process.env.BENCH_PLAYERS, +process.env.BENCH_MOVING]; // NaN: "row"
+const inRow = Number.isNaN(MOVING);
 const RUNS = 9;
 const RUN_MS = 150;
 const TICKS = 100;
@@ -22,24 +23,30 @@ const Player = schema(
   },
   "Player",
 );
-const State = schema({ tick: t.uint32(), players: t.map(Player) }, "State");
+const State = schema({ tick: t.uint32(), players: inRow ? t.array(Player) : t.map(Player) }, "State");
 
-const state = new State();
-const ids = [];
-for (let i = 1; i <= PLAYERS; i++) {
-  ids.push(`p${String(i).padStart(3, "0")}`);
-  const player = new Player();
-  Object.assign(player, {
-    id: ids[i - 1], name: `player number ${i}`, x: random() * 4096 - 2048, y: random() * 4096 - 2048,
+function player(i) {
+  const one = new Player();
+  Object.assign(one, {
+    id: `p${String(i).padStart(3, "0")}`, name: `player number ${i}`, x: random() * 4096 - 2048, y: random() * 4096 - 2048,
     vx: random() * 16 - 8, vy: random() * 16 - 8, angle: random() * 6 - 3, hp: 100, team: "red", target: "p001",
     alive: true, crouched: false,
   });
   for (const [item, count] of [["sword", 1], ["arrow", 20]]) {
-    const one = new Item();
-    Object.assign(one, { item, count });
-    player.inventory.push(one);
+    const thing = new Item();
+    Object.assign(thing, { item, count });
+    one.inventory.push(thing);
   }
-  state.players.set(ids[i - 1], player);
+  return one;
+}
+
+const state = new State();
+const ids = [];
+for (let i = 1; i <= PLAYERS; i++) {
+  const one = player(i);
+  ids.push(one.id);
+  if (inRow) state.players.push(one);
+  else state.players.set(one.id, one);
 }
 Encoder.BUFFER_SIZE = 1 << 20;
 const encoder = new Encoder(state);
@@ -49,7 +56,7 @@ encoder.discardChanges();
 let first = 0;
 let total = 0;
 let count = 0;
-function tick() {
+function move() {
   const players = state.players;
   for (let i = 1; i <= MOVING; i++) {
     const player = players.get(ids[(first + i * 7) % PLAYERS]);
@@ -59,6 +66,16 @@ function tick() {
     player.y = y > 2047 || y < -2047 ? 0 : y;
   }
   first += 37;
+}
+
+function comeAndGo() {
+  state.players.unshift(player(100 + (count % 900)));
+  state.players.pop();
+}
+
+const change = inRow ? comeAndGo : move;
+function tick() {
+  change();
   total += encoder.encode().length;
   encoder.discardChanges();
   count++;
