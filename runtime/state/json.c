@@ -6,6 +6,8 @@
 #include "state/writer.h"
 #include "value/json_writer.h"
 
+#define SMALL 128 /* bytes of a map's changes that are sent as they are, as in all deltas */
+
 struct view {
     struct pp_buf *out;
     bool now; /* the values as they are, else as they were at the last commit */
@@ -126,8 +128,26 @@ void pp_state_json(struct pp_state_block *root, int now, struct pp_buf *out)
 
 /* --- changes --- */
 
-static void write_map_changes(struct pp_buf *out, const struct pp_state_group *group)
+/* Puts all of the group in the place of its changes, which begin at `start`, where that is shorter. It may be only where
+ * most items are another or gone. */
+static void shorten(struct pp_buf *out, size_t start, struct pp_state_group *group)
 {
+    size_t changes = out->len - start;
+    bool is_map = group->field->kind == PP_STATE_MAP;
+    if (2 * (group->changed_count + group->gone_count) <= group->count || (is_map && changes <= SMALL))
+        return;
+    pp_buf_append_string(out, is_map ? "{\"__pp_value\":" : "");
+    write_group(&(struct view){out, true}, group);
+    pp_buf_append_string(out, is_map ? "}" : "");
+    size_t whole = out->len - start - changes;
+    if (whole < changes)
+        memmove(out->data + start, out->data + start + changes, whole);
+    out->len = start + (whole < changes ? whole : changes);
+}
+
+static void write_map_changes(struct pp_buf *out, struct pp_state_group *group)
+{
+    size_t start = out->len;
     pp_buf_append_char(out, '{');
     for (uint32_t i = 0; i < group->gone_count; i++) {
         const struct pp_state_text *key = group->items[group->gone[i]]->key;
@@ -143,6 +163,7 @@ static void write_map_changes(struct pp_buf *out, const struct pp_state_group *g
             write_record(&(struct view){out, true}, block);
     }
     pp_buf_append_char(out, '}');
+    shorten(out, start, group);
 }
 
 /* {op:"splice"} of items that came and went; they are there before the patch. */
@@ -182,18 +203,20 @@ static void write_patch(struct pp_buf *out, const struct pp_state_group *list)
 
 static void write_list_changes(struct pp_buf *out, struct pp_state_group *list)
 {
+    size_t start = out->len;
     uint32_t patched = 0;
-    for (uint32_t i = 0; i < list->changed_count; i++)
-        patched += list->items[list->changed[i]]->flags & PP_STATE_SENT;
-    if (2 * patched > list->count || list->sent == 0 || list->count == 0) {
+    if (list->sent == 0 || list->count == 0) {
         write_group(&(struct view){out, true}, list);
         return;
     }
+    for (uint32_t i = 0; i < list->changed_count; i++)
+        patched += list->items[list->changed[i]]->flags & PP_STATE_SENT;
     pp_buf_append_string(out, "{\"__pp_array_ops\":[");
     write_splices(out, list);
     if (patched > 0)
         write_patch(out, list);
     pp_buf_append_string(out, "]}");
+    shorten(out, start, list);
 }
 
 static void write_member_changes(struct pp_buf *out, struct pp_state_block *block, const struct pp_state_member *member)

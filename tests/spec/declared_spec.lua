@@ -433,12 +433,12 @@ describe("a delta", function()
     local schema = world()
     local state = schema:new {
       players = { a = { x = 1, items = { 1, 2, 3 } }, b = {} },
-      scores = { { who = "a" }, { who = "b" }, { who = "c" } },
+      scores = { { who = "a" }, { who = "b" }, { who = "c" }, {}, {}, {}, {}, {}, {} },
     }
     state.players.a.x = 0.1
     state.players.a.items[4] = 4
     state.players.b = nil
-    state.scores[3] = nil
+    state.scores[9] = nil
     state.scores[1].points = 7
     state.heat = 33.3333
     assert.same({
@@ -447,9 +447,23 @@ describe("a delta", function()
         a = { x = 0.1, items = { __pp_array_ops = { { op = "splice", index = 3, deleteCount = 0, items = { 4 } } } } },
         b = { __pp_deleted = true },
       },
-      scores = { __pp_array_ops = { { op = "splice", index = 2, deleteCount = 1, items = {} },
+      scores = { __pp_array_ops = { { op = "splice", index = 8, deleteCount = 1, items = {} },
         { op = "patch", items = { ["0"] = { points = 7 } } } } },
     }, painda.json.decode(schema:delta(state, "json")))
+  end)
+
+  it("says in JSON all of a map or list where that is shorter", function()
+    local schema = painda.schema { players = painda.map("string", { n = "uint8" }), row = painda.list "uint16" }
+    local state = schema:new { row = { 1, 2, 3 } }
+    for i = 1, 20 do
+      state.players["p" .. i] = { n = i }
+    end
+    schema:delta(state)
+    local before = painda.json.decode(schema:json(state))
+    state.players, state.row = { p7 = { n = 8 } }, { 4, 2, 5 }
+    local text = schema:delta(state, "json")
+    assert.equal('{"players":{"__pp_value":{"p7":{"n":8}}},"row":[4,2,5]}', text)
+    assert.same(schema:toTable(state), painda.gaming.patch(before, painda.json.decode(text)))
   end)
 
   it("is applied in order or not at all", function()
