@@ -1,6 +1,6 @@
--- The rows "declared": a declared state of players, of which some move in each tick (or, where BENCH_MOVING is "row", they
--- are in a list, one comes in front and the last goes), and the delta of each tick. Prints nanoseconds a tick, writes
--- included, the median of the runs, and the mean bytes a delta. peers/declared.mjs does the same.
+-- The rows "declared": a declared state of players, of which some move in each tick (or, where BENCH_MOVING is "row",
+-- they are in a list, one comes in front and the last goes), and the delta of each tick. Prints nanoseconds a tick,
+-- writes included, the median of the runs, and the mean bytes a delta. peers/declared.mjs does the same.
 local ffi = require "ffi"
 local painda = require "painda"
 
