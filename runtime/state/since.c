@@ -2,6 +2,7 @@
  * change like any other, and goes back. */
 #include "state/delta.h"
 #include "state/value.h"
+#include "state/view.h"
 #include "state/writer.h"
 
 static bool follow(struct pp_state_block *copy, struct pp_state_block *now);
@@ -91,6 +92,18 @@ int pp_state_since(struct pp_state_block *copy, struct pp_state_block *root, str
         pp_state_put_block(&w, copy, &(struct pp_state_prefix){0});
         pp_bits_finish(&w.bits);
         pp_state_json_delta(copy, json);
+    }
+    pp_state_revert(copy);
+    return followed;
+}
+
+int pp_state_keep_since(struct pp_state_block *copy, struct pp_state_block *root)
+{
+    bool followed = follow(copy, root);
+    pp_state_scan(copy);
+    if (followed) {
+        pp_state_want_pieces(copy, true);
+        pp_state_keep_pieces(copy);
     }
     pp_state_revert(copy);
     return followed;

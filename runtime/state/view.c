@@ -270,11 +270,11 @@ static void put_whole(struct pp_state_block *root, const struct pp_state_sight *
     put_view(out, &view, NULL);
 }
 
-int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed, bool always,
-                        struct pp_buf *out)
+int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight,
+                        const struct pp_state_block *changes, bool always, struct pp_buf *out)
 {
     static const struct pp_state_pieces none;
-    const struct pp_state_pieces *pieces = changed && root->state->pieces ? root->state->pieces : &none;
+    const struct pp_state_pieces *pieces = changes && changes->state->pieces ? changes->state->pieces : &none;
     struct view view = look(root, sight, pieces->mask, pieces);
     if (view.mask == 0 && !always)
         return 0;
