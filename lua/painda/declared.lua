@@ -199,10 +199,11 @@ function _M.since(schema, state, snapshot, copy)
   return true, take(binary), take(json), copy
 end
 
--- The same for views: true where the copy has what became different, for C; false where there can be none. The copy.
+-- The same for views: the copy, which has what became different for C.
 function _M.keep_since(schema, state, snapshot, copy)
   copy = copy or load_copy(schema, snapshot)
-  return C.pp_state_keep_since(copy.__pp_block, state.__pp_block) == 1, copy
+  C.pp_state_keep_since(copy.__pp_block, state.__pp_block)
+  return copy
 end
 
 -- The address of the state's root, for C, while the state is held.

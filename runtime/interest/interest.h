@@ -93,8 +93,9 @@ bool pp_interest_write(struct pp_interest *interest, const struct pp_sight *know
 bool pp_interest_write_from(struct pp_interest *interest, const struct pp_value *before, const struct pp_sight *known,
                             const struct pp_sight *seen, struct pp_buf *out);
 
-/* The same of a declared state, an empty delta too: `copy` has what became different from it (pp_state_keep_since). */
-void pp_interest_write_from_copy(struct pp_interest *interest, const struct pp_state_block *copy,
+/* The same of a declared state, an empty delta too: `copy` has what became different from it (pp_state_keep_since).
+ * False where there can be none. */
+bool pp_interest_write_from_copy(struct pp_interest *interest, const struct pp_state_block *copy,
                                  const struct pp_sight *known, const struct pp_sight *seen, struct pp_buf *out);
 
 /* Appends all that is seen. */

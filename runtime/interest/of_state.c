@@ -177,11 +177,11 @@ bool pp_interest_state_write(struct pp_interest *interest, const struct pp_sight
     return pp_state_view_delta(interest->root, &sight, changes, always, out) == 1;
 }
 
-void pp_interest_write_from_copy(struct pp_interest *interest, const struct pp_state_block *copy,
+bool pp_interest_write_from_copy(struct pp_interest *interest, const struct pp_state_block *copy,
                                  const struct pp_sight *known, const struct pp_sight *seen, struct pp_buf *out)
 {
     struct pp_state_sight sight = sight_of(interest, known, seen);
-    pp_state_view_delta(interest->root, &sight, copy, true, out);
+    return pp_state_view_delta(interest->root, &sight, copy, true, out) == 1;
 }
 
 void pp_interest_state_write_whole(struct pp_interest *interest, const struct pp_sight *seen, struct pp_buf *out)

@@ -209,13 +209,14 @@ void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double 
     at->version = version;
 }
 
-static void write_since(struct pp_viewers *viewers, const struct pp_sight *known, const struct pp_sight *seen,
+static bool write_since(struct pp_viewers *viewers, const struct pp_sight *known, const struct pp_sight *seen,
                         const struct pp_viewers_past *past, struct pp_buf *out)
 {
     if (viewers->frames)
-        pp_interest_write_from_copy(viewers->interest, past->copy, known, seen, out);
-    else if (!pp_interest_write_from(viewers->interest, past->tree, known, seen, out))
+        return pp_interest_write_from_copy(viewers->interest, past->copy, known, seen, out);
+    if (!pp_interest_write_from(viewers->interest, past->tree, known, seen, out))
         pp_buf_append_string(out, "{}");
+    return true;
 }
 
 bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_viewers_past *past,
@@ -226,7 +227,8 @@ bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const s
     if (at->known.maps != pp_interest_map_count(viewers->interest))
         return false;
     struct pp_sight seen = pp_viewers_seen(viewers, at->view);
-    write_since(viewers, &at->known, &seen, past, out);
+    if (!write_since(viewers, &at->known, &seen, past, out))
+        return false;
     size_t len = out->len - start;
     pp_interest_write_whole(viewers->interest, &seen, out);
     bool shorter = len < out->len - start - len;

@@ -114,8 +114,8 @@ struct pp_viewers_past {
     const struct pp_state_block *copy;
 };
 
-/* The same of a viewer that is behind: what became different since. False where all of it is shorter: nothing has
- * happened. */
+/* The same of a viewer that is behind: what became different since. False where all of it is shorter, or there
+ * can be no delta: nothing has happened. */
 bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_viewers_past *past,
                             double version, struct pp_buf *out);
 

@@ -35,13 +35,18 @@ void pp_state_keep_pieces(struct pp_state_block *root);
 void pp_state_delete_pieces(struct pp_state_pieces *pieces); /* NULL is fine */
 
 /* Keeps pieces with `copy`, a state of the same schema that was loaded from an earlier snapshot: of what became
- * different from it to the root's last commit. 0 where there can be none, as in pp_state_since. The copy stays what it
- * is. */
-int pp_state_keep_since(struct pp_state_block *copy, struct pp_state_block *root);
+ * different from it to the root's last commit. The copy stays what it is. */
+void pp_state_keep_since(struct pp_state_block *copy, struct pp_state_block *root);
+
+/* For that: who knows the item `was` of the root's map can't be told of the item `is` in one delta. Who sees all of the
+ * field can be told of nothing: PP_STATE_NOBODY says no more than that. */
+#define PP_STATE_NOBODY UINT32_MAX
+void pp_state_note_clash(struct pp_state_block *copy, uint32_t field, uint32_t was, uint32_t is);
 
 /* Appends the delta from what is known to what is seen: 1; 0 where it is the same, unless it is wanted `always`. What
- * changed are the pieces of `changes`: the root after its delta; a copy that has them up to the root's last commit; or
- * NULL where nothing did: then what came into the view and left it is all there is. */
+ * changed are the pieces of `changes`: the root after its delta; or NULL where nothing did: then what came into the
+ * view and left it is all there is; or a copy that has them up to the root's last commit: 0 where there can be no
+ * delta, since the number or key of an item that was known and is gone is that of another that is seen. */
 int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight,
                         const struct pp_state_block *changes, bool always, struct pp_buf *out);
 

@@ -87,15 +87,15 @@ function Told:since(kept, _, versions)
   return text, varint(versions) .. bytes
 end
 
--- For views: the address of a copy of what was kept, for C, which has what became different from it; nil where there
--- can be none. Looked for once for each version.
+-- For views: the address of a copy of what was kept, for C, which has what became different from it. Looked for once
+-- for each version.
 function Told:copy_since(kept)
   local version = self:version()
-  if kept.followed_to ~= version then
-    kept.followed, kept.copy = declared.keep_since(self.schema, self._state, kept.bytes, kept.copy)
-    kept.followed_to = version
+  if kept.compared_with ~= version then
+    kept.copy = declared.keep_since(self.schema, self._state, kept.bytes, kept.copy)
+    kept.compared_with = version
   end
-  return kept.followed and declared.address(kept.copy) or nil
+  return declared.address(kept.copy)
 end
 
 function Told:watch(fn)

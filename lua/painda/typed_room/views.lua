@@ -266,10 +266,7 @@ end
 -- Tells a viewer what became different since `kept`. False where all of it is shorter, or there can be none.
 function _M.send_since(self, client, member, kept)
   local framed = member.views.form == "frames"
-  local past = framed and self._told:copy_since(kept) or not framed and kept
-  if not past then
-    return false
-  end
+  local past = framed and self._told:copy_since(kept) or kept
   local delta, from = member.views.core:since(member.viewer, past, self._version)
   if not delta then
     return false
