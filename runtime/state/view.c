@@ -271,10 +271,10 @@ static bool clashes(const struct view *view, const struct pp_state_pieces *piece
     for (size_t at = 0; at < pieces->clashes.len; at += sizeof(struct clash)) {
         struct clash clash;
         memcpy(&clash, pieces->clashes.data + at, sizeof(clash));
-        int part_number = view->of_field[clash.field];
-        if (part_number < 0)
+        int8_t number = view->of_field[clash.field];
+        if (number < 0)
             return true;
-        const struct part *part = &view->parts[part_number];
+        const struct part *part = &view->parts[number];
         if (has(part->known, part->words, clash.was) && has(part->seen, part->words, clash.is))
             return true;
     }

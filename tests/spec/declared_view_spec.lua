@@ -64,7 +64,11 @@ local function change(state, rule)
     state.shots[shot] = (random(3) > 1 or rule == "stays") and random(100000) or nil
   end
   if random(4) == 1 then
-    state.n, state.all["k" .. random(5)] = random(65535), "v" .. random(9)
+    local key = "k" .. random(9)
+    if state.all[key] or rule ~= "closed" then
+      state.all[key] = (random(9) > 1 or rule == "stays") and "v" .. random(9) or nil
+    end
+    state.n = random(65535)
     state.where = { x = random(9), tags = { random(9), random(9) } }
   end
 end
