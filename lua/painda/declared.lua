@@ -183,17 +183,27 @@ function _M.take(schema, state, wants_json, wants_binary)
   return true, wants_json and take(json) or nil, wants_binary and take(binary) or nil
 end
 
+local function load_copy(schema, snapshot)
+  local copy = schema:new()
+  schema:load(copy, snapshot)
+  return copy
+end
+
 -- What became different since the snapshot was taken: true, the delta and the same as JSON; false where there can be
 -- none. The `copy` that is returned last is for the next time.
 function _M.since(schema, state, snapshot, copy)
-  if not copy then
-    copy = schema:new()
-    schema:load(copy, snapshot)
-  end
+  copy = copy or load_copy(schema, snapshot)
   if C.pp_state_since(copy.__pp_block, state.__pp_block, binary, json) == 0 then
     return false, nil, nil, copy
   end
   return true, take(binary), take(json), copy
+end
+
+-- The same for views: the copy, which has what became different for C.
+function _M.keep_since(schema, state, snapshot, copy)
+  copy = copy or load_copy(schema, snapshot)
+  C.pp_state_keep_since(copy.__pp_block, state.__pp_block)
+  return copy
 end
 
 -- The address of the state's root, for C, while the state is held.

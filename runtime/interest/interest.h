@@ -37,8 +37,8 @@ struct pp_sight {
 
 struct pp_interest *pp_interest_new(void);
 
-/* The same of a declared state (state/view.h), which it holds: numbers are the ids of a map's items, what is written is
- * bits instead of JSON, and nothing is written from another state than that before. */
+/* The same of a declared state (state/view.h), which it holds: numbers are the ids of a map's items, which nobody can
+ * keep, and what is written is bits instead of JSON. */
 struct pp_interest *pp_interest_new_of_state(struct pp_state_block *root);
 void pp_interest_delete(struct pp_interest *interest);
 
@@ -92,6 +92,11 @@ bool pp_interest_write(struct pp_interest *interest, const struct pp_sight *know
 /* The same from another state, `before`, of numbers that were not given to others since (pp_interest_keep). Slower. */
 bool pp_interest_write_from(struct pp_interest *interest, const struct pp_value *before, const struct pp_sight *known,
                             const struct pp_sight *seen, struct pp_buf *out);
+
+/* The same of a declared state, an empty delta too: `copy` has what became different from it (pp_state_keep_since).
+ * False where there can be none. */
+bool pp_interest_write_from_copy(struct pp_interest *interest, const struct pp_state_block *copy,
+                                 const struct pp_sight *known, const struct pp_sight *seen, struct pp_buf *out);
 
 /* Appends all that is seen. */
 void pp_interest_write_whole(struct pp_interest *interest, const struct pp_sight *seen, struct pp_buf *out);

@@ -173,7 +173,15 @@ bool pp_interest_state_write(struct pp_interest *interest, const struct pp_sight
                              bool always, struct pp_buf *out)
 {
     struct pp_state_sight sight = sight_of(interest, known, seen);
-    return pp_state_view_delta(interest->root, &sight, interest->changed, always, out) == 1;
+    const struct pp_state_block *changes = interest->changed ? interest->root : NULL;
+    return pp_state_view_delta(interest->root, &sight, changes, always, out) == 1;
+}
+
+bool pp_interest_write_from_copy(struct pp_interest *interest, const struct pp_state_block *copy,
+                                 const struct pp_sight *known, const struct pp_sight *seen, struct pp_buf *out)
+{
+    struct pp_state_sight sight = sight_of(interest, known, seen);
+    return pp_state_view_delta(interest->root, &sight, copy, true, out) == 1;
 }
 
 void pp_interest_state_write_whole(struct pp_interest *interest, const struct pp_sight *seen, struct pp_buf *out)

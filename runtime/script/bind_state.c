@@ -6,6 +6,7 @@
 #include "script/bind.h"
 #include "script/call.h"
 #include "state/delta.h"
+#include "state/view.h"
 
 #include <lauxlib.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@ __attribute__((used)) static void (*const called_by_ffi[])(void) = {
     (void (*)(void))pp_state_schema_new, (void (*)(void))pp_state_schema_unref, (void (*)(void))pp_state_offset,
     (void (*)(void))pp_state_new,        (void (*)(void))pp_state_scan,         (void (*)(void))pp_state_set_text,
     (void (*)(void))pp_state_find,       (void (*)(void))pp_state_path,         (void (*)(void))pp_state_encode,
-    (void (*)(void))pp_state_apply,      (void (*)(void))pp_state_since,
+    (void (*)(void))pp_state_apply,      (void (*)(void))pp_state_since,        (void (*)(void))pp_state_keep_since,
 };
 
 struct watch {

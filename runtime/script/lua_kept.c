@@ -1,5 +1,6 @@
-/* painda.core.server: keep(told) → what the members of a typed room knew before the last change, which was told just
- * now (lua_told.c). It has memory of its own, and is kept for members that were not told the change.
+/* painda.core.server: keep(told, again) → what the members of a typed room knew before the last change, which was told
+ * just now (lua_told.c); or what they know, where `again` there was none. It has memory of its own, and is kept for
+ * members that were told nothing.
  *
  *     kept:since(told) → the delta from then to what the members know now, as JSON; nil where all of that is shorter
  *     kept:json() → the state
@@ -26,11 +27,12 @@ const struct pp_value *pp_lua_kept_check(lua_State *L, int index)
 static int keep(lua_State *L)
 {
     const struct pp_snapshot *told = pp_lua_told_check(L, 1);
+    const struct pp_value *known = lua_toboolean(L, 2) ? pp_snapshot_root(told) : &told->before;
     struct pp_tree *kept = lua_newuserdata(L, sizeof *kept);
     *kept = (struct pp_tree){0};
     luaL_getmetatable(L, KEPT);
     lua_setmetatable(L, -2);
-    pp_tree_copy(kept, &told->before);
+    pp_tree_copy(kept, known);
     return 1;
 }
 

@@ -14,11 +14,13 @@
  *     views:wait(viewer)                           it knows nothing from now on
  *     views:look(told, again)                      the state as it was told last (lua_told.c); again: it did not change
  *     views:look_at_state(changed)                 the same of a declared state
+ *     views:is_slow(above) → will somebody fall behind?
  *     views:publish(version, above) → sent, made, bytes, those that fell behind, those that have left; either an array,
  *         or nil
  *     views:whole(viewer, version) → all that it sees, as JSON or a snapshot, which it knows then
- *     views:since(viewer, kept, version) → what became different since (lua_kept.c), and the version that it knew;
- *         nil where all of it is shorter
+ *     views:since(viewer, kept, version) → what became different since, and the version that it knew; nil where all
+ *         of it is shorter, or there can be none. `kept` is of lua_kept.c; in frames the address of a copy that has the
+ *         pieces (state/view.h)
  *     views:is_crowded() → do viewers that are behind keep too much?
  *     views:clear(): lets go of it all
  *
@@ -230,6 +232,12 @@ static void note(void *arg, uint32_t viewer, bool fell)
     lua_rawseti(news->L, fell ? -3 : -2, fell ? ++news->fell : ++news->left);
 }
 
+static int is_slow(lua_State *L)
+{
+    lua_pushboolean(L, pp_viewers_are_slow(check(L), (size_t)luaL_checknumber(L, 2)));
+    return 1;
+}
+
 static int publish(lua_State *L)
 {
     struct pp_viewers *viewers = check(L);
@@ -268,11 +276,15 @@ static int since(lua_State *L)
 {
     struct pp_viewers *viewers = check(L);
     uint32_t number = check_viewer(L, viewers);
-    const struct pp_value *before = pp_lua_kept_check(L, 3);
+    struct pp_viewers_past past = {0};
+    if (viewers->frames)
+        past.copy = (const struct pp_state_block *)(uintptr_t)luaL_checknumber(L, 3);
+    else
+        past.tree = pp_lua_kept_check(L, 3);
     double version = luaL_checknumber(L, 4), known = viewers->list[number].version;
     pp_buf_clear(&text);
     if (viewers->list[number].state != PP_VIEWER_BEHIND ||
-        !pp_viewers_write_since(viewers, number, before, version, &text))
+        !pp_viewers_write_since(viewers, number, &past, version, &text))
         return 0;
     lua_pushlstring(L, text.data, text.len);
     lua_pushnumber(L, known);
@@ -335,6 +347,7 @@ void pp_bind_views(lua_State *L)
                                        {"look", look},
                                        {"look_at_state", look_at_state},
                                        {"since", since},
+                                       {"is_slow", is_slow},
                                        {"publish", publish},
                                        {"whole", whole},
                                        {"is_crowded", is_crowded},

@@ -209,16 +209,26 @@ void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double 
     at->version = version;
 }
 
-bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_value *before, double version,
-                            struct pp_buf *out)
+static bool write_since(struct pp_viewers *viewers, const struct pp_sight *known, const struct pp_sight *seen,
+                        const struct pp_viewers_past *past, struct pp_buf *out)
+{
+    if (viewers->frames)
+        return pp_interest_write_from_copy(viewers->interest, past->copy, known, seen, out);
+    if (!pp_interest_write_from(viewers->interest, past->tree, known, seen, out))
+        pp_buf_append_string(out, "{}");
+    return true;
+}
+
+bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_viewers_past *past,
+                            double version, struct pp_buf *out)
 {
     struct pp_viewer *at = &viewers->list[viewer];
     size_t start = out->len;
-    if (viewers->frames || at->known.maps != pp_interest_map_count(viewers->interest))
+    if (at->known.maps != pp_interest_map_count(viewers->interest))
         return false;
     struct pp_sight seen = pp_viewers_seen(viewers, at->view);
-    if (!pp_interest_write_from(viewers->interest, before, &at->known, &seen, out))
-        pp_buf_append_string(out, "{}");
+    if (!write_since(viewers, &at->known, &seen, past, out))
+        return false;
     size_t len = out->len - start;
     pp_interest_write_whole(viewers->interest, &seen, out);
     bool shorter = len < out->len - start - len;

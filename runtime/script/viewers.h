@@ -90,6 +90,9 @@ void pp_viewers_set_state(struct pp_viewers *viewers, uint32_t viewer, enum pp_v
 void pp_viewers_look(struct pp_viewers *viewers, const struct pp_value *before, const struct pp_value *now);
 void pp_viewers_look_at_state(struct pp_viewers *viewers, bool changed);
 
+/* Do more than `above` bytes wait for one that is even and there? */
+bool pp_viewers_are_slow(const struct pp_viewers *viewers, size_t above);
+
 struct pp_viewers_report {
     uint32_t sent, made; /* messages, and how many different ones */
     size_t bytes;        /* of the messages sent, as text */
@@ -104,9 +107,16 @@ struct pp_viewers_report pp_viewers_publish(struct pp_viewers *viewers, double v
 /* Appends all that the viewer sees, which is then what it knows: it is even. */
 void pp_viewers_write_whole(struct pp_viewers *viewers, uint32_t viewer, double version, struct pp_buf *out);
 
-/* The same of a viewer that is behind: what became different since the state was `before`. False where all of it is
- * shorter, or told in frames: nothing has happened. */
-bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_value *before, double version,
-                            struct pp_buf *out);
+/* What viewers knew that are behind: the state then, or a copy for those that are told in frames, which has what became
+ * different from it (pp_state_keep_since). */
+struct pp_viewers_past {
+    const struct pp_value *tree;
+    const struct pp_state_block *copy;
+};
+
+/* The same of a viewer that is behind: what became different since. False where all of it is shorter, or there
+ * can be no delta: nothing has happened. */
+bool pp_viewers_write_since(struct pp_viewers *viewers, uint32_t viewer, const struct pp_viewers_past *past,
+                            double version, struct pp_buf *out);
 
 #endif

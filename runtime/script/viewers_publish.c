@@ -204,6 +204,14 @@ static bool is_told(const struct pp_viewer *viewer)
            !pp_session_is_outside(viewer->member->session);
 }
 
+bool pp_viewers_are_slow(const struct pp_viewers *viewers, size_t above)
+{
+    for (uint32_t i = 0; i < viewers->count; i++)
+        if (is_told(&viewers->list[i]) && pp_session_queued(viewers->list[i].member->session) > above)
+            return true;
+    return false;
+}
+
 static void choose_parcels(struct pp_viewers *viewers, double version, size_t above,
                            void (*told)(void *arg, uint32_t viewer, bool fell), void *arg)
 {

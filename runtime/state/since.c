@@ -2,6 +2,7 @@
  * change like any other, and goes back. */
 #include "state/delta.h"
 #include "state/value.h"
+#include "state/view.h"
 #include "state/writer.h"
 
 static bool follow(struct pp_state_block *copy, struct pp_state_block *now);
@@ -100,23 +101,27 @@ static void follow_text(struct pp_state_block *copy, const struct pp_state_field
     pp_state_set_text(copy, field->offset, text ? text->bytes : "", text ? text->len : 0);
 }
 
-static bool follow(struct pp_state_block *copy, struct pp_state_block *now)
+static bool follow_field(struct pp_state_block *copy, struct pp_state_block *now, const struct pp_state_field *field)
 {
     const unsigned char *base = pp_state_base(now);
-    pp_state_touch(copy);
-    for (uint32_t i = 0; i < now->record->count; i++) {
-        const struct pp_state_field *field = &now->record->fields[i];
-        if (field->kind == PP_STATE_TEXT) {
-            follow_text(copy, field, base);
-        } else if (!pp_state_is_group(field)) {
-            pp_state_value_set(field, copy->values, pp_state_value_get(field, base));
-        } else {
-            struct pp_state_group *group = pp_state_group_at(copy, field->offset);
-            struct pp_state_group *group_now = pp_state_group_at(now, field->offset);
-            if (!(field->kind == PP_STATE_MAP ? follow_map : follow_list)(group, group_now))
-                return false;
-        }
+    if (pp_state_is_group(field)) {
+        struct pp_state_group *group = pp_state_group_at(copy, field->offset);
+        struct pp_state_group *group_now = pp_state_group_at(now, field->offset);
+        return (field->kind == PP_STATE_MAP ? follow_map : follow_list)(group, group_now);
     }
+    if (field->kind == PP_STATE_TEXT)
+        follow_text(copy, field, base);
+    else
+        pp_state_value_set(field, copy->values, pp_state_value_get(field, base));
+    return true;
+}
+
+static bool follow(struct pp_state_block *copy, struct pp_state_block *now)
+{
+    pp_state_touch(copy);
+    for (uint32_t i = 0; i < now->record->count; i++)
+        if (!follow_field(copy, now, &now->record->fields[i]))
+            return false;
     return true;
 }
 
@@ -136,4 +141,44 @@ int pp_state_since(struct pp_state_block *copy, struct pp_state_block *root, str
     }
     pp_state_revert(copy);
     return followed;
+}
+
+/* Of a root's map not all of which could be followed: each item that can be, and who can't be told of the others. */
+static void follow_items(struct pp_state_block *copy, uint32_t field, const struct pp_state_group *now)
+{
+    const struct pp_state_group *group = pp_state_map(copy, field);
+    for (uint32_t id = 0; id < group->size; id++) {
+        if (!is_there(group, id))
+            continue;
+        struct pp_state_block *item = group->items[id];
+        bool used = is_there(now, id);
+        if (used && same_key(item, now->items[id])) {
+            if (!follow(item, now->items[id]))
+                pp_state_note_clash(copy, field, id, id);
+            continue;
+        }
+        const struct pp_state_block *heir = pp_map_get(&now->keys, item->key->bytes, item->key->len);
+        if (used)
+            pp_state_note_clash(copy, field, id, id);
+        if (heir && heir->flags & PP_STATE_SENT)
+            pp_state_note_clash(copy, field, id, heir->id);
+    }
+}
+
+void pp_state_keep_since(struct pp_state_block *copy, struct pp_state_block *root)
+{
+    pp_state_want_pieces(copy, false);
+    pp_state_want_pieces(copy, true);
+    pp_state_touch(copy);
+    for (uint32_t i = 0; i < root->record->count; i++) {
+        const struct pp_state_field *field = &root->record->fields[i];
+        if (follow_field(copy, root, field))
+            continue;
+        pp_state_note_clash(copy, i, PP_STATE_NOBODY, PP_STATE_NOBODY);
+        if (field->kind == PP_STATE_MAP)
+            follow_items(copy, i, pp_state_map(root, i));
+    }
+    pp_state_scan(copy);
+    pp_state_keep_pieces(copy);
+    pp_state_revert(copy);
 }

@@ -18,11 +18,16 @@ struct map_pieces {
     struct piece *by_id; /* `words` * 64 of them */
 };
 
+struct clash {
+    uint32_t field, was, is;
+};
+
 struct pp_state_pieces {
     struct pp_buf bytes;
     uint64_t mask; /* of the root's fields that changed */
     struct piece fields[PP_STATE_FIELDS];
     struct map_pieces maps[PP_STATE_FIELDS]; /* by field */
+    struct pp_buf clashes;                   /* of these */
 };
 
 int pp_state_map_field(const struct pp_state_block *root, const char *name, size_t len)
@@ -64,6 +69,7 @@ void pp_state_delete_pieces(struct pp_state_pieces *pieces)
         free(pieces->maps[i].by_id);
     }
     pp_buf_destroy(&pieces->bytes);
+    pp_buf_destroy(&pieces->clashes);
     free(pieces);
 }
 
@@ -108,6 +114,12 @@ void pp_state_keep_pieces(struct pp_state_block *root)
         if (root->record->fields[i].kind == PP_STATE_MAP)
             keep_items(pieces, &pieces->maps[i], pp_state_map(root, i));
     }
+}
+
+void pp_state_note_clash(struct pp_state_block *copy, uint32_t field, uint32_t was, uint32_t is)
+{
+    struct clash clash = {field, was, is};
+    pp_buf_append(&copy->state->pieces->clashes, &clash, sizeof(clash));
 }
 
 /* --- putting together --- */
@@ -248,6 +260,27 @@ static struct view look(struct pp_state_block *root, const struct pp_state_sight
     return view;
 }
 
+static bool has(const uint64_t *set, uint32_t words, uint32_t id)
+{
+    return id / 64 < words && set[id / 64] >> id % 64 & 1;
+}
+
+/* Is there something of what changed that can't be told? */
+static bool clashes(const struct view *view, const struct pp_state_pieces *pieces)
+{
+    for (size_t at = 0; at < pieces->clashes.len; at += sizeof(struct clash)) {
+        struct clash clash;
+        memcpy(&clash, pieces->clashes.data + at, sizeof(clash));
+        int8_t number = view->of_field[clash.field];
+        if (number < 0)
+            return true;
+        const struct part *part = &view->parts[number];
+        if (has(part->known, part->words, clash.was) && has(part->seen, part->words, clash.is))
+            return true;
+    }
+    return false;
+}
+
 static void put_view(struct pp_buf *out, const struct view *view, const struct pp_state_pieces *pieces)
 {
     struct pp_state_writer w = {.bits = {.out = out}, .whole = pieces == NULL};
@@ -270,13 +303,13 @@ static void put_whole(struct pp_state_block *root, const struct pp_state_sight *
     put_view(out, &view, NULL);
 }
 
-int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight, bool changed, bool always,
-                        struct pp_buf *out)
+int pp_state_view_delta(struct pp_state_block *root, const struct pp_state_sight *sight,
+                        const struct pp_state_block *changes, bool always, struct pp_buf *out)
 {
     static const struct pp_state_pieces none;
-    const struct pp_state_pieces *pieces = changed && root->state->pieces ? root->state->pieces : &none;
+    const struct pp_state_pieces *pieces = changes && changes->state->pieces ? changes->state->pieces : &none;
     struct view view = look(root, sight, pieces->mask, pieces);
-    if (view.mask == 0 && !always)
+    if ((view.mask == 0 && !always) || clashes(&view, pieces))
         return 0;
     uint32_t version = root->state->version;
     pp_buf_append_char(out, (char)(unsigned char)version);

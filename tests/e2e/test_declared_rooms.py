@@ -281,22 +281,25 @@ def test_what_does_not_fit_is_an_error_that_names_the_place_and_nothing_else_hap
         assert ann.set(["title", "x"]) is True and ann.until(lambda state: state["title"] == "x")
 
 
+NOISE = """
+server:on("noise", function(client, on, ack)
+  room:off "tick"
+  if on then
+    room:on("tick", function(state)
+      local bytes = {}
+      for i = 1, 60000 do bytes[i] = string.char(math.random(97, 122)) end
+      state.noise, state.round = table.concat(bytes), state.round + 1
+      for id, player in pairs(state.players) do player.hp = state.round end
+    end)
+  end
+  ack(nil, true)
+end)
+"""
+
+
 def test_who_does_not_read_is_sent_one_delta_over_what_it_missed():
     """60 KB a tick; what waits stays bounded, and the reader that comes back needs few messages."""
-    extra = """
-    server:on("noise", function(client, on, ack)
-      room:off "tick"
-      if on then
-        room:on("tick", function(state)
-          local bytes = {}
-          for i = 1, 60000 do bytes[i] = string.char(math.random(97, 122)) end
-          state.noise, state.round = table.concat(bytes), state.round + 1
-        end)
-      end
-      ack(nil, true)
-    end)
-    """
-    with App("compression = 'none'", "", extra) as server, WebSocket(server) as ws:
+    with App("compression = 'none'", "", NOISE) as server, WebSocket(server) as ws:
         slow, ask = Member(server), Asker(ws)
         assert slow.ask("join") is True
         ask("noise", True)
@@ -306,6 +309,28 @@ def test_who_does_not_read_is_sent_one_delta_over_what_it_missed():
         ask("noise", False)
         final = ask("state")
         assert slow.until(lambda state: state["round"] == final["round"]) == final
+        assert slow.view.states == 1 and slow.view.deltas < final["round"] - 50
+        stats = ask("stats")
+        assert (stats["roomCatchUps"], stats["roomResyncs"]) == (0, 0) and stats["roomCatchUpDeltas"] >= 1
+
+
+def test_a_viewer_that_does_not_read_is_sent_one_delta_of_what_it_sees():
+    with App("compression = 'none'", "", NOISE) as server, WebSocket(server) as ws:
+        slow, ask = Member(server), Asker(ws)
+        pad = {f"k{i}": i for i in range(40)}
+        assert slow.set(*(["players", id, {"x": x, "bag": pad}] for id, x in (("near", 1), ("left", 2), ("far", 200)))) is True
+        assert slow.ask("view", {"map": "players", "radius": 50, "at": {"x": 0, "y": 0}}) is True
+        assert slow.ask("join") is True
+        ask("noise", True)
+        eventually(lambda: ask("stats")["roomMembersFellBehind"] == 1, "a viewer that fell behind", 20)
+        begun = ask("stats")["roomDeltas"]
+        ask("set", [["players", "left", "x", 100], ["players", "new", {"x": 3}]])
+        eventually(lambda: ask("stats")["roomDeltas"] > begun + 50, "fifty more ticks", 20)
+        ask("noise", False)
+        final = ask("state")
+        state = slow.until(lambda state: state["round"] == final["round"])
+        assert state["players"].keys() == {"near", "new"}
+        assert near(state, {**final, "players": {id: final["players"][id] for id in ("near", "new")}})
         assert slow.view.states == 1 and slow.view.deltas < final["round"] - 50
         stats = ask("stats")
         assert (stats["roomCatchUps"], stats["roomResyncs"]) == (0, 0) and stats["roomCatchUpDeltas"] >= 1

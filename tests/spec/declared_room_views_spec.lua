@@ -3,6 +3,7 @@ local declared = require "painda.declared"
 local painda = require "painda"
 local rooms = require "room_support"
 local support = require "support"
+local timing = require "painda.typed_room.ticks"
 
 local server, clock
 
@@ -197,7 +198,7 @@ describe("a view of a room with a declared state", function()
     end
   end)
 
-  it("is told whole to who was behind, or asks", function()
+  it("is told whole to who asks", function()
     local room = world { resyncInterval = 0 }
     local pair = pair_of(room, NEAR)
     local known = pair[1].client._link.numbers[next(pair[1].client._link.numbers)]
@@ -221,6 +222,215 @@ describe("a view of a room with a declared state", function()
     for _, name in ipairs { "list", "player" } do
       local wrong = support.message(room.setView, room, who.socket, { map = name, radius = 5 })
       assert.matches(('has no map "%s"'):format(name), wrong)
+    end
+  end)
+end)
+
+describe("a viewer of a declared state that is behind", function()
+  -- A tick before which more waits for these than is good, until this turn is over.
+  local function stalled_tick(room, stalled, fn)
+    room:update(fn)
+    for _, who in ipairs(stalled) do
+      who.socket:emit("large", ("x"):rep(5000))
+    end
+    timing.disarm(room)
+    timing.tick(room)
+  end
+
+  -- Runs fn(step) in one turn, of a room in which a pair is near and one sees all; then they have caught up.
+  local function run(options, fn)
+    options.slowAbove = 1000
+    local room = world(options)
+    room:getState().players.a.name = ("long"):rep(50)
+    local pair = pair_of(room, NEAR)
+    local all = rooms.member(room)
+    tick(room, function(state)
+      state.players.a.x = 7
+    end)
+    local begun = { #pair[1].states, #pair[2].states, #pair[1].deltas, #pair[2].deltas }
+    local fine, wrong
+    painda.spawn(function()
+      fine, wrong = pcall(fn, function(...)
+        stalled_tick(room, ...)
+      end, room, pair, all)
+    end)
+    assert(fine, wrong)
+    clock:advance(200)
+    assert.equal(0, pair[1].client.resyncs + pair[2].client.resyncs)
+    local got = {}
+    for i, list in ipairs { pair[1].states, pair[2].states, pair[1].deltas, pair[2].deltas } do
+      got[i] = #list - begun[i]
+    end
+    assert.is_nil(next(room._snapshots))
+    assert.is_nil(next(room._kept))
+    return got, pair, room
+  end
+
+  local function caught_up(room)
+    local stats = room:getStats()
+    return { stats.fellBehind, stats.catchUpDeltas, stats.catchUps }
+  end
+
+  local function change(step, stalled)
+    step(stalled, function(state)
+      state.players.a.x = 1
+    end)
+    step({}, function(state)
+      state.players.b, state.phase = nil, "night"
+      state.players.c.y = 1
+    end)
+    step({}, function(state)
+      state.players.a.x, state.players.d = 2, nil
+      state.others.o, state.list[1] = 3, 4
+    end)
+  end
+
+  it("is told one delta of what it sees, in frames and as JSON", function()
+    local got, pair, room = run({}, function(step, room, pair)
+      change(step, pair)
+      assert.is_true(next(room._snapshots) ~= nil)
+    end)
+    assert.same({ 0, 0, 1, 1 }, got)
+    assert.same({ 2, 2, 0 }, caught_up(room))
+    assert.same({ 5, 2 }, { rooms.last(pair[1].deltas).version, rooms.last(pair[2].deltas).from })
+    local delta = { phase = "night", others = { o = 3 }, players = {
+      a = { x = 2 }, b = { __pp_deleted = true }, c = { x = 0, y = 1, name = "" },
+    } }
+    for _, who in ipairs(pair) do
+      local told = rooms.last(who.deltas).delta
+      told.list = nil
+      assert.same(delta, told)
+    end
+    assert.same({ "a c", 2, "night" }, { names(seen(pair).players), seen(pair).players.a.x, seen(pair).phase })
+    tick(room, function(state)
+      state.players.a.x, state.players.c = 5, nil
+    end)
+    assert.same({ "a", 5 }, { names(seen(pair).players), seen(pair).players.a.x })
+  end)
+
+  it("shares what is kept with those that see all, and is told of another view", function()
+    local got, pair, room = run({}, function(step, room, pair, all)
+      step({ pair[1], pair[2], all }, function(state)
+        state.players.a.x, state.players.c.y = 1, 1
+      end)
+      assert.equal("2", names(room._snapshots))
+      for _, who in ipairs(pair) do
+        room:setView(who.socket, { map = "players", radius = 40, at = { x = 30, y = 0 } })
+      end
+      step({}, function(state)
+        state.players.far, state.players.new, state.players.c = { x = 900 }, { x = 35 }, nil
+      end)
+    end)
+    assert.same({ 0, 0, 1, 1 }, got)
+    assert.same({ 3, 3, 0 }, caught_up(room))
+    assert.same({ "a b new", "s t" }, { names(seen(pair).players), names(seen(pair).shots) })
+  end)
+
+  it("is told all there is where its view is taken away meanwhile", function()
+    local got, pair, room = run({}, function(step, room, pair)
+      change(step, pair)
+      for _, who in ipairs(pair) do
+        room:setView(who.socket, nil)
+      end
+    end)
+    assert.same({ 0, 0 }, { got[1], got[2] })
+    assert.same({ 2, 2, 0 }, caught_up(room))
+    tick(room, function(state)
+      state.players.new = { x = 900 }
+    end)
+    tick(room, function(state)
+      state.players.new.x = 901
+    end)
+    assert.same({ 0, "a c new", 901 }, { room:getStats().viewers, names(seen(pair).players), seen(pair).players.new.x })
+  end)
+
+  it("knew what there was where it fell behind at a tick without a change", function()
+    local got, pair, room = run({}, function(step, _, pair)
+      step(pair)
+      step({}, function(state)
+        state.players.a.x = 0 -- as it was before the last change
+      end)
+    end)
+    assert.same({ 0, 0, 1, 1 }, got)
+    assert.same({ 2, 2, 0 }, caught_up(room))
+    assert.equal(0, seen(pair).players.a.x)
+  end)
+
+  it("goes on where nothing became different", function()
+    local got, pair, room = run({}, function(step, _, pair)
+      step(pair, function(state)
+        state.players.a.x = 9
+      end)
+      step({}, function(state)
+        state.players.a.x, state.players.d.x = 7, 600
+      end)
+    end)
+    assert.same({ 2, 2, 0 }, caught_up(room))
+    assert.same({ 0, 0 }, { got[1], got[2] })
+    assert.same({ 4, 4 }, { select(2, pair[1].client:roomState "a"), select(2, pair[2].client:roomState "a") })
+    assert.equal(7, seen(pair).players.a.x)
+  end)
+
+  it("is told from what is kept at each tick at which somebody can take it", function()
+    local room = world { slowAbove = 1000 }
+    room:getState().players.a.name = ("long"):rep(50)
+    local pair, wide = pair_of(room, NEAR), { map = "players", radius = 40, at = { x = 0, y = 0 } }
+    local bob, cid = rooms.viewer(room, wide), rooms.viewer(room, wide)
+    local late = { [bob] = 2, [cid] = 3 }
+    for turn = 1, 4 do
+      painda.spawn(function()
+        local stalled = turn == 1 and { pair[1], bob, cid } or {}
+        for who, last in pairs(late) do
+          stalled[#stalled + 1] = turn > 1 and turn <= last and who or nil
+        end
+        stalled_tick(room, stalled, function(state)
+          state.players.a.x, state.players["new" .. turn] = turn, { x = 10 * turn }
+        end)
+      end)
+      clock:advance(0)
+      assert.equal(turn < 4, next(room._snapshots) ~= nil)
+    end
+    assert.same({ 1, 1, 1 }, { #pair[1].states, #bob.states, #cid.states })
+    assert.same({ 3, 2, 1 }, { #pair[1].deltas, #bob.deltas, #cid.deltas })
+    assert.same({ 3, 3, 0 }, caught_up(room))
+    assert.same({ "a b new1 new2", 4 }, { names(seen(pair).players), seen(pair).players.a.x })
+    for _, who in ipairs { bob, cid } do
+      assert.same({ "a b c new1 new2 new3 new4", 4 }, { names(plain(who).players), plain(who).players.a.x })
+      assert.equal(0, who.client.resyncs)
+    end
+  end)
+
+  it("is told one delta where a number or key is another's by then that it did not know, or does not see", function()
+    local got, pair, room = run({}, function(step, _, pair)
+      step(pair, function(state)
+        state.players.a.x, state.players.d = 1, nil
+      end)
+      step({}, function(state)
+        state.players.new, state.players.b = { x = 2 }, nil -- has d's number now
+      end)
+      step({}, function(state)
+        state.players.far, state.players.b = { x = 900 }, { x = 950 } -- has b's number now
+      end)
+    end)
+    assert.same({ 0, 0, 1, 1 }, got)
+    assert.same({ 2, 2, 0 }, caught_up(room))
+    assert.same({ "a new", 1 }, { names(seen(pair).players), seen(pair).players.a.x })
+  end)
+
+  it("is told the whole where a number is another's by then, or nothing is kept", function()
+    for _, options in ipairs { {}, { maxKeptStates = 0 } } do
+      local got, pair, room = run(options, function(step, _, pair)
+        step({ pair[1] }, function(state)
+          state.players.b = nil
+        end)
+        step({}, function(state)
+          state.players.other = { x = 1 } -- has b's number now
+        end)
+      end)
+      assert.same({ 1, 0 }, { got[1], got[3] })
+      assert.same({ 1, 0, 1 }, caught_up(room))
+      assert.equal("a other", names(seen(pair).players))
+      room:dispose()
     end
   end)
 end)

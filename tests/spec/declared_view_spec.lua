@@ -12,7 +12,7 @@ struct pp_state_sight {
 };
 int pp_state_map_field(void *root, const char *name, size_t len);
 void pp_state_want_pieces(void *root, bool wanted);
-int pp_state_view_delta(void *root, const struct pp_state_sight *sight, bool changed, bool always,
+int pp_state_view_delta(void *root, const struct pp_state_sight *sight, const void *changes, bool always,
                         struct pp_state_buf *out);
 void pp_state_view_snapshot(void *root, const struct pp_state_sight *sight, struct pp_state_buf *out);
 ]]
@@ -43,27 +43,32 @@ local function plain(state)
   return World:toTable(state)
 end
 
-local function change(state)
-  local id = "p" .. random(40)
-  local player = state.players[id]
-  local kind = random(8)
-  if kind == 1 or not player then
-    state.players[id] = { x = random(100), name = "n" .. random(5), bag = { a = random(9) }, list = { random(9) } }
-  elseif kind == 2 then
+-- Where the rule is "stays" nothing goes, where it is "closed" nothing comes.
+local function change(state, rule)
+  local id, shot = "p" .. random(40), "s" .. random(20)
+  local player, kind = state.players[id], random(8)
+  if player and kind == 2 and rule ~= "stays" then
     state.players[id] = nil
-  elseif kind == 3 then
+  elseif player and kind == 3 then
     player.bag["k" .. random(3)] = random(255)
     player.list[#player.list + 1] = 1
-  elseif kind == 4 then
+  elseif player and kind == 4 then
     player.bag.a = nil
     player.name = player.name .. "x"
-  else
+  elseif player and kind > 4 then
     player.x = random(1000)
+  elseif player or rule ~= "closed" then
+    state.players[id] = { x = random(100), name = "n" .. random(5), bag = { a = random(9) }, list = { random(9) } }
   end
-  local shot = "s" .. random(20)
-  state.shots[shot] = random(3) > 1 and random(100000) or nil
+  if state.shots[shot] or rule ~= "closed" then
+    state.shots[shot] = (random(3) > 1 or rule == "stays") and random(100000) or nil
+  end
   if random(4) == 1 then
-    state.n, state.all["k" .. random(5)] = random(65535), "v" .. random(9)
+    local key = "k" .. random(9)
+    if state.all[key] or rule ~= "closed" then
+      state.all[key] = (random(9) > 1 or rule == "stays") and "v" .. random(9) or nil
+    end
+    state.n = random(65535)
     state.where = { x = random(9), tags = { random(9), random(9) } }
   end
 end
@@ -123,7 +128,8 @@ end
 local function tell(viewer, state, changed)
   local root = state.__pp_block
   local seen, names = choose(state)
-  local told = C.pp_state_view_delta(root, sight_of(root, viewer.known, seen), changed, false, buffer) == 1
+  local sight = sight_of(root, viewer.known, seen)
+  local told = C.pp_state_view_delta(root, sight, changed and root or nil, false, buffer) == 1
   local bytes = memory.take(buffer)
   if told then
     local version = World:version(state)
@@ -133,6 +139,38 @@ local function tell(viewer, state, changed)
   viewer.known = seen
   assert.same(filtered(state, names), plain(viewer.copy))
   return told
+end
+
+-- Somebody who sees some of it, and what both know then.
+local function new_past(state)
+  local viewer = new_viewer(state)
+  return {
+    known = viewer.known,
+    version = viewer.version,
+    seen = World:snapshot(viewer.copy),
+    bytes = World:snapshot(state),
+    copy = nil,
+  }
+end
+
+-- Tells somebody who knows the past at once what is seen now. False where there can be none.
+local function tell_since(past, state)
+  local root, version, reader = state.__pp_block, World:version(state), World:new()
+  local seen, names = choose(state)
+  local wanted = filtered(state, names)
+  World:load(reader, past.seen)
+  change(state) -- what nobody was told is in no delta
+  past.copy = declared.keep_since(World, state, past.bytes, past.copy)
+  local sight = sight_of(root, past.known, seen)
+  local fine = C.pp_state_view_delta(root, sight, past.copy.__pp_block, true, buffer) == 1
+  if fine then
+    assert.is_true(declared.apply(reader, memory.take(buffer), false, version - past.version))
+    C.pp_state_view_snapshot(root, sight_of(root, seen, seen), buffer)
+    assert.equal(memory.take(buffer), World:snapshot(reader))
+    assert.same(wanted, plain(reader))
+  end
+  World:revert(state)
+  return fine
 end
 
 describe("a view of a declared state", function()
@@ -171,7 +209,27 @@ describe("a view of a declared state", function()
     viewer.copy.__pp_block.state.version = version - 1
     assert.is_true(tell(viewer, state, false))
     local root = state.__pp_block
-    assert.equal(0, C.pp_state_view_delta(root, sight_of(root, viewer.known, viewer.known), false, false, buffer))
+    assert.equal(0, C.pp_state_view_delta(root, sight_of(root, viewer.known, viewer.known), nil, false, buffer))
+  end)
+
+  it("is told over many deltas at once what became different; or there can be none", function()
+    local some, none, hashes = 0, 0, 0
+    for schedule = 0, 8 do
+      seed = (SEED + schedule) * 7919
+      local state, past = World:new { n = 1 }, nil
+      for tick = 1, 130 do
+        for _ = 1, random(6) do
+          change(state, ({ "stays", tick > 20 and "closed" or nil })[schedule % 3 + 1])
+        end
+        World:delta(state)
+        past = (tick % 15 == 1 or not past) and new_past(state) or past
+        local fine, told = pcall(tell_since, past, state)
+        assert(fine, ("PP_SEED=%d: tick %d: %s"):format(SEED + schedule, tick, tostring(told)))
+        some, none = some + (told and 1 or 0), none + (told and 0 or 1)
+        hashes = hashes + (told and World:version(state) % 64 == 0 and 1 or 0)
+      end
+    end
+    assert(some > 500 and none > 50 and hashes > 5, ("%d told, %d not, %d hashes"):format(some, none, hashes))
   end)
 
   it("is of maps of the root alone", function()

@@ -1,6 +1,7 @@
 local declared = require "painda.declared"
 local painda = require "painda"
 local rooms = require "room_support"
+local timing = require "painda.typed_room.ticks"
 
 local viewer = rooms.viewer
 local random = math.random
@@ -39,7 +40,7 @@ local function change_view(room, one)
     one.at, one.modulo = nil, nil
     room:setView(one.who.socket, nil)
   elseif dice == 4 then
-    one.who.socket:emit("large", ("x"):rep(5000))
+    one.stalls = random(4)
   elseif one.at then
     one.at.x = one.at.x + random(5) - 3
   end
@@ -52,14 +53,32 @@ local function sees(one, id, entity)
   return not one.modulo or tonumber(id:sub(2)) % one.modulo == 0
 end
 
+-- A tick, at which more waits for some than is good; or the clock's next one, when all of that is sent.
+local function tick_once(room, all, clock, at_once)
+  if not at_once then
+    return clock:advance(17)
+  end
+  painda.spawn(function()
+    for _, one in ipairs(all) do
+      if one.stalls > 0 then
+        one.who.socket:emit("large", ("x"):rep(5000))
+        one.stalls = one.stalls - 1
+      end
+    end
+    timing.disarm(room)
+    timing.tick(room)
+  end)
+  clock:advance(0)
+end
+
 -- Ticks of a room with five members, then what each knows is held against what it should see.
-local function run(seed, ticks, initial)
+local function run(seed, ticks, initial, counts)
   math.randomseed(seed)
   local server, clock = rooms.start { compression = "none" }
-  local room = server:room("a", initial, { entities = "players", slowAbove = 2000 })
+  local room = server:room("a", initial, { entities = "players", slowAbove = 2000, resyncInterval = 0 })
   local all = {}
   for i = 1, 5 do
-    all[i] = { who = viewer(room, nil, { stateFrames = i % 2 == 0 }) }
+    all[i] = { who = viewer(room, nil, { stateFrames = i % 2 == 0 }), stalls = 0 }
   end
   for tick = 1, ticks do
     room:update(function(state)
@@ -68,7 +87,9 @@ local function run(seed, ticks, initial)
     for _, one in ipairs(all) do
       change_view(room, one)
     end
-    clock:advance(tick % 3 == 0 and 0 or 17)
+    if tick % 3 > 0 then
+      tick_once(room, all, clock, tick % 8 > 0)
+    end
   end
   room:update()
   clock:advance(2000)
@@ -81,13 +102,23 @@ local function run(seed, ticks, initial)
     assert.same({ n = ticks, players = wanted }, plain((client:roomState "a")), "seed " .. seed)
     assert.same({ 0, 0 }, { client.resyncs, client.desyncs }, "seed " .. seed)
   end
+  for name, count in pairs(room:getStats()) do
+    counts[name] = (counts[name] or 0) + count
+  end
+end
+
+local function assert_all_happened(counts)
+  local text = ("%d deltas, %d states"):format(counts.catchUpDeltas, counts.catchUps)
+  assert(counts.catchUpDeltas > 20 and counts.catchUps > 5, text)
 end
 
 describe("what viewers know", function()
   it("is what they see, whatever happens", function()
+    local counts = {}
     for seed = 1, 12 do
-      run(seed, 40, { n = 0, players = {} })
+      run(seed, 40, { n = 0, players = {} }, counts)
     end
+    assert_all_happened(counts)
   end)
 
   it("is what they see of a declared state too, in either form", function()
@@ -95,8 +126,10 @@ describe("what viewers know", function()
       n = "uint32",
       players = painda.map("string", { name = "string", x = "int16", y = "float32" }),
     }
+    local counts = {}
     for seed = 1, 12 do
-      run(seed, 150, schema) -- so many have hashes
+      run(seed, 150, schema, counts) -- so many have hashes
     end
+    assert_all_happened(counts)
   end)
 end)

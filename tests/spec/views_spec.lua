@@ -525,6 +525,25 @@ describe("a viewer that is behind", function()
     assert.is_nil(next(room._kept))
   end)
 
+  it("is told from what it knew where it fell behind at a tick without a change", function()
+    local state = world()
+    state.players.a.pad = pad
+    local room = server:room("a", state, { slowAbove = 1000 })
+    local ann = viewer(room, near(10))
+    update(room, function(now)
+      now.players.a.x = 3
+    end)
+    painda.spawn(function()
+      step(room, { ann })
+      step(room, {}, function(now)
+        now.players.a.x = 0
+      end)
+    end)
+    clock:advance(100)
+    assert.same({ 1, 1 }, { room:getStats().fellBehind, room:getStats().catchUpDeltas })
+    assert.equal(0, ann.client:roomState("a").players.a.x)
+  end)
+
   it("or all that it sees, where that is shorter or nothing is kept", function()
     local room = server:room("a", world(), { slowAbove = 1000, maxKeptStates = 0 })
     local ann = viewer(room, near(10))

@@ -78,9 +78,10 @@ local function tidy(self, needed)
   end
 end
 
--- What members have seen who see all of the state. Who has a view has seen a tree, also of a declared state.
-local function store_of(self)
-  return self._told.frames and self._snapshots or self._kept
+-- What the member has seen, or those without a view (nil).
+local function store_of(self, member)
+  local tree = not self._told.frames or (member and views.knows_tree(member))
+  return tree and self._kept or self._snapshots
 end
 
 -- The state is another one, or gone.
@@ -115,8 +116,8 @@ function _M.viewers_fell(self, clients, version, changed)
   count_fallen(self, #clients)
   for _, client in ipairs(clients) do
     local member = self._members[client]
-    local kept = views.can_be_kept(member) and keep(self, self._kept, version, function()
-      return views.keep(self, changed)
+    local kept = keep(self, store_of(self, member), version, function()
+      return views.keep(self, member, changed)
     end)
     if kept then
       member.since = version
@@ -166,7 +167,7 @@ end
 
 -- Tells a viewer: true; or false where it has to wait for its interval.
 local function tell_viewer(self, client, member, time)
-  local kept = member.since and self._kept[member.since]
+  local kept = member.since and store_of(self, member)[member.since]
   if kept and views.send_since(self, client, member, kept) then
     count_deltas(self, 1)
   elseif time >= member.not_before then

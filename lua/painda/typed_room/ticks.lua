@@ -206,11 +206,11 @@ local function synchronise(self)
   if not self._dirty or self._seats == 0 then
     return
   end
-  local wants_json, wants_frames, before = true, false, self._version
+  local wants_json, wants_frames, before, above = true, false, self._version, slow_above(self)
   if self._told.frames or self._views then
     local slow
-    wants_json, wants_frames, slow = room_forms(self.server._core, self._key, self._behind, slow_above(self))
-    if slow then
+    wants_json, wants_frames, slow = room_forms(self.server._core, self._key, self._behind, above)
+    if slow or views.are_slow(self, above) then
       self._told:remember()
     end
   end
@@ -226,7 +226,7 @@ local function synchronise(self)
     publish(self, json, frame, before)
   end
   if self._views and not self._complaint then
-    local fallen = views.tick(self, changed, slow_above(self), report)
+    local fallen = views.tick(self, changed, above, report)
     if fallen[1] then
       behind.viewers_fell(self, fallen, before, changed)
     end

@@ -11,7 +11,8 @@
 --   told:version()    how many deltas there were
 --   told.frames       does it make frames? Else frames and snapshots are never asked for
 --   told:remember()   somebody will not be told of the change that is taken next
---   told:keep()       what they knew before the change that was taken last, with kept:clear(); nil where that can't be
+--   told:keep(again)  what they knew before the change that was taken last, or (again: there was none) what they know,
+--       with kept:clear(); nil where that can't be
 --   told:since(kept, algorithm, versions) → the delta from that to what they know, so many versions later, as JSON and,
 --       where told makes frames, as what one holds; nil where all of it is shorter
 --   told:watch(fn)    calls fn when the state was written to, where that can be noticed

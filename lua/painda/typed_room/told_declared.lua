@@ -64,14 +64,18 @@ local function let_go(kept)
   kept.copy = nil
 end
 
-function Told:remember()
-  self._before = { version = self:version(), bytes = self:snapshot(), clear = let_go }
+local function known_now(self)
+  return { version = self:version(), bytes = self:snapshot(), clear = let_go }
 end
 
-function Told:keep()
-  local kept = self._before
+function Told:remember()
+  self._before = known_now(self)
+end
+
+function Told:keep(again)
+  local kept, version = again and known_now(self) or self._before, self:version() - (again and 0 or 1)
   self._before = nil
-  return kept and kept.version == self:version() - 1 and kept or nil
+  return kept and kept.version == version and kept or nil
 end
 
 function Told:since(kept, _, versions)
@@ -81,6 +85,17 @@ function Told:since(kept, _, versions)
     return nil
   end
   return text, varint(versions) .. bytes
+end
+
+-- For views: the address of a copy of what was kept, for C, which has what became different from it. Looked for once
+-- for each version.
+function Told:copy_since(kept)
+  local version = self:version()
+  if kept.compared_with ~= version then
+    kept.copy = declared.keep_since(self.schema, self._state, kept.bytes, kept.copy)
+    kept.compared_with = version
+  end
+  return declared.address(kept.copy)
 end
 
 function Told:watch(fn)

@@ -10,12 +10,13 @@ local core = require "painda.core.server"
 local json = require "painda.core.json"
 local Error = require "painda.error"
 local view_group = require "painda.typed_room.view_group"
+local varint = require "painda.typed_room.varint"
 local view_options = require "painda.typed_room.view_options"
 
 local type, error, next, ipairs, pcall, xpcall = type, error, next, ipairs, pcall, xpcall
 local traceback = debug.traceback
 
-local STATE_FRAME = 0xFF01 -- as in runtime/wire/frame.h
+local STATE_FRAME, SPAN_FRAME = 0xFF01, 0xFF03 -- as in runtime/wire/frame.h
 
 local check = view_options.check
 
@@ -262,11 +263,17 @@ function _M.assume(self, _, member)
   member.views.core:whole(member.viewer, self._version)
 end
 
--- Tells a viewer what became different since `kept`. False where all of it is shorter, or a frame.
+-- Tells a viewer what became different since `kept`. False where all of it is shorter, or there can be none.
 function _M.send_since(self, client, member, kept)
-  local delta, from = member.views.core:since(member.viewer, kept, self._version)
+  local framed = member.views.form == "frames"
+  local past = framed and self._told:copy_since(kept) or kept
+  local delta, from = member.views.core:since(member.viewer, past, self._version)
   if not delta then
     return false
+  elseif framed then
+    local bytes = self._number_bytes .. varint(self._version - from) .. delta
+    core.frame_parcel(self.server._core, SPAN_FRAME, bytes):send { client._ref }
+    return true
   end
   local text = ('{"room":%s,"delta":%s,"from":%d,"version":%d}'):format(self._name, delta, from, self._version)
   core.publish(self.server._core, "__pp_room_delta", text, { client._ref })
@@ -276,11 +283,6 @@ end
 -- It knows nothing, until it is told all.
 function _M.wait(member)
   member.views.core:wait(member.viewer)
-end
-
--- Can what it knew be kept, so that it is told what became different since?
-function _M.can_be_kept(member)
-  return member.views.form == "json"
 end
 
 -- Those that have no view any more know all, and are members like others.
@@ -336,9 +338,23 @@ function _M.tick(self, changed, above, report)
   return clients
 end
 
--- What they knew, for those that fell behind.
-function _M.keep(self, changed)
-  return core.keep(self._told:tree(), not changed)
+-- Will somebody fall behind for whom told:remember() has to be called?
+function _M.are_slow(self, above)
+  local group = self._views and self._views.frames
+  return group ~= nil and group.core:is_slow(above)
+end
+
+-- Is the member told a tree of a declared state, instead of the state?
+function _M.knows_tree(member)
+  return member.views ~= nil and member.views.form == "json"
+end
+
+-- What a member knew that fell behind.
+function _M.keep(self, member, changed)
+  if _M.knows_tree(member) then
+    return core.keep(self._told:tree(), not changed)
+  end
+  return self._told:keep(not changed)
 end
 
 return _M
