@@ -183,6 +183,21 @@ function _M.take(schema, state, wants_json, wants_binary)
   return true, wants_json and take(json) or nil, wants_binary and take(binary) or nil
 end
 
+-- For typed rooms: a snapshot that is kept for who was behind, with kept:clear(). Until then the numbers of what is
+-- gone are not given again, as long as there are others.
+local Kept = {}
+Kept.__index = Kept
+
+function _M.keep(schema, state)
+  C.pp_state_keep(state.__pp_block)
+  return setmetatable({ version = schema:version(state), bytes = schema:snapshot(state), _state = state }, Kept)
+end
+
+function Kept:clear()
+  C.pp_state_unkeep(self._state.__pp_block)
+  self._state, self.copy = nil, nil
+end
+
 local function load_copy(schema, snapshot)
   local copy = schema:new()
   schema:load(copy, snapshot)

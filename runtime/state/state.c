@@ -250,6 +250,30 @@ struct pp_state_block *pp_state_find(const struct pp_state_group *group, const c
     return block && !(block->flags & PP_STATE_GONE) ? block : NULL;
 }
 
+static bool is_kept(const struct pp_state_group *group)
+{
+    const struct pp_state *state = pp_state_of(group->parent);
+    return state && state->keepers > 0;
+}
+
+static uint32_t first_free(struct pp_state_group *group)
+{
+    while (group->hint < group->size && group->items[group->hint])
+        group->hint++;
+    return group->hint;
+}
+
+/* The item's id is free. */
+static void give_back(struct pp_state_group *group, uint32_t id)
+{
+    if (is_kept(group)) {
+        group->hint = group->hint > group->size ? group->hint : group->size;
+        group->skipped = 1;
+    } else if (id < group->hint) {
+        group->hint = id;
+    }
+}
+
 struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *key, size_t len)
 {
     struct pp_state_block *block = pp_map_get(&group->keys, key, len);
@@ -260,9 +284,25 @@ struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *ke
     }
     if (block)
         return block;
-    while (group->hint < group->size && group->items[group->hint])
-        group->hint++;
-    return pp_state_place(group, group->hint, key, len);
+    if (group->skipped && !is_kept(group))
+        group->hint = group->skipped = 0;
+    uint32_t id = first_free(group);
+    if (id < 2 * group->field->limit && (block = pp_state_place(group, id, key, len)) != NULL)
+        return block;
+    if (group->skipped == 0)
+        return NULL;
+    group->hint = group->skipped = 0; /* there is no room for others */
+    return pp_state_place(group, first_free(group), key, len);
+}
+
+void pp_state_keep(struct pp_state_block *root)
+{
+    root->state->keepers++;
+}
+
+void pp_state_unkeep(struct pp_state_block *root)
+{
+    root->state->keepers--;
 }
 
 /* The block, and all in it, counts no more. */
@@ -297,8 +337,7 @@ static void take_out(struct pp_state_block *block)
         pp_map_remove(&group->keys, block->key->bytes, block->key->len);
     group->touched[block->id / 64] &= ~(UINT64_C(1) << block->id % 64);
     group->items[block->id] = NULL;
-    if (block->id < group->hint)
-        group->hint = block->id;
+    give_back(group, block->id);
     while (group->size > 0 && group->items[group->size - 1] == NULL)
         group->size--;
     pp_state_drop(block);

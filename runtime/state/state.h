@@ -45,7 +45,8 @@ struct pp_state_group {
     uint32_t count;                /* items, without those that are GONE */
     uint32_t size;                 /* above every id in use */
     uint32_t capacity;
-    uint32_t hint;            /* no id below is free */
+    uint32_t hint;            /* no id below is to be given */
+    uint32_t skipped;         /* there may be free ones below it */
     uint32_t sent;            /* `count` at the last commit */
     uint32_t moved;           /* of a list: since then items came and went elsewhere than at its end */
     uint32_t index;           /* of its field in the parent's record */
@@ -67,6 +68,7 @@ struct pp_state {
     struct pp_state_block *root;
     uint32_t version; /* deltas since the beginning */
     uint32_t blocks, slots;
+    uint32_t keepers;
     char *label; /* whose it is, for errors; may be NULL */
     struct pp_buf scratch;
     struct pp_state_watch *watch;   /* NULL where nobody is told */
@@ -130,6 +132,11 @@ int pp_state_splice(struct pp_state_group *list, const struct pp_state_splice *s
 
 /* One, for callers by FFI. */
 int pp_state_splice_one(struct pp_state_group *list, uint32_t place, uint32_t removed, uint32_t inserted);
+
+/* While anybody keeps them, the ids of what is gone are not given again, as long as a map has others: who was behind can
+ * be told in one delta then (pp_state_since). */
+void pp_state_keep(struct pp_state_block *root);
+void pp_state_unkeep(struct pp_state_block *root);
 
 /* Initial values, and empty groups. */
 void pp_state_clear(struct pp_state_block *block);

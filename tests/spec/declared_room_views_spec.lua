@@ -400,16 +400,16 @@ describe("a viewer of a declared state that is behind", function()
     end
   end)
 
-  it("is told one delta where a number or key is another's by then that it did not know, or does not see", function()
+  it("is told one delta where a key is another's by then that it did not know, or does not see", function()
     local got, pair, room = run({}, function(step, _, pair)
       step(pair, function(state)
         state.players.a.x, state.players.d = 1, nil
       end)
       step({}, function(state)
-        state.players.new, state.players.b = { x = 2 }, nil -- has d's number now
+        state.players.new, state.players.b = { x = 2 }, nil
       end)
       step({}, function(state)
-        state.players.far, state.players.b = { x = 900 }, { x = 950 } -- has b's number now
+        state.players.far, state.players.b = { x = 900 }, { x = 950 } -- another
       end)
     end)
     assert.same({ 0, 0, 1, 1 }, got)
@@ -417,19 +417,19 @@ describe("a viewer of a declared state that is behind", function()
     assert.same({ "a new", 1 }, { names(seen(pair).players), seen(pair).players.a.x })
   end)
 
-  it("is told the whole where a number is another's by then, or nothing is kept", function()
+  it("is told the whole where a key is another's by then, or nothing is kept", function()
     for _, options in ipairs { {}, { maxKeptStates = 0 } } do
       local got, pair, room = run(options, function(step, _, pair)
         step({ pair[1] }, function(state)
           state.players.b = nil
         end)
         step({}, function(state)
-          state.players.other = { x = 1 } -- has b's number now
+          state.players.b = { x = 1 } -- another
         end)
       end)
       assert.same({ 1, 0 }, { got[1], got[3] })
       assert.same({ 1, 0, 1 }, caught_up(room))
-      assert.equal("a other", names(seen(pair).players))
+      assert.same({ "a b", 1 }, { names(seen(pair).players), seen(pair).players.b.x })
       room:dispose()
     end
   end)

@@ -98,4 +98,37 @@ describe("the delta of a declared state since an earlier one", function()
     assert.equal('{"row":{"__pp_array_ops":[{"op":"splice","index":0,"deleteCount":0,'
       .. '"items":[{"a":5,"b":0},{"a":6,"b":0}]}]}}', text)
   end)
+
+  it("is there where items went and others came, as long as somebody keeps the numbers", function()
+    local schema = painda.schema { players = painda.map("string", { n = "uint8" }, { max = 8 }) }
+    local state = schema:new { players = { a = { n = 1 }, b = { n = 2 }, c = { n = 3 } } }
+    local kept = declared.keep(schema, state)
+    state.players.a, state.players.c = nil, nil
+    schema:delta(state)
+    state.players.d, state.players.e = { n = 4 }, { n = 5 }
+    schema:delta(state)
+    local ok, bytes = declared.since(schema, state, kept.bytes)
+    assert.is_true(ok)
+    local copy = schema:new()
+    schema:load(copy, kept.bytes)
+    assert.is_true(declared.apply(copy, bytes, false, 2))
+    assert.same(schema:toTable(state), schema:toTable(copy))
+    kept:clear()
+    state.players.f = { n = 6 } -- has the number of a
+    schema:delta(state)
+    assert.is_false((declared.since(schema, state, kept.bytes)))
+  end)
+
+  it("takes no room from a map", function()
+    local schema = painda.schema { players = painda.map("string", "uint8", { max = 4 }) }
+    local state, copy = schema:new(), schema:new()
+    local kept = declared.keep(schema, state)
+    for i = 1, 40 do
+      state.players["p" .. (i - 4)] = nil
+      state.players["p" .. i] = i
+      assert.is_true(schema:apply(copy, schema:delta(state)))
+      assert.same(schema:toTable(state), schema:toTable(copy))
+    end
+    kept:clear()
+  end)
 end)

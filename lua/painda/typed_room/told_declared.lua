@@ -23,7 +23,18 @@ function Told:begin()
   return true
 end
 
+-- What was remembered for a change is of no use after it.
+local function forget(self)
+  if self._before then
+    self._before:clear()
+    self._before = nil
+  end
+end
+
 function Told:take(_, _, _, json, frames)
+  if self._before and self._before.version ~= self:version() then
+    forget(self)
+  end
   return declared.take(self.schema, self._state, json, frames)
 end
 
@@ -60,22 +71,20 @@ function Told:tree()
   return tree
 end
 
-local function let_go(kept)
-  kept.copy = nil
-end
-
-local function known_now(self)
-  return { version = self:version(), bytes = self:snapshot(), clear = let_go }
-end
-
 function Told:remember()
-  self._before = known_now(self)
+  forget(self)
+  self._before = declared.keep(self.schema, self._state)
 end
 
 function Told:keep(again)
-  local kept, version = again and known_now(self) or self._before, self:version() - (again and 0 or 1)
-  self._before = nil
-  return kept and kept.version == version and kept or nil
+  if again then
+    return declared.keep(self.schema, self._state)
+  end
+  local kept = self._before
+  if kept and kept.version == self:version() - 1 then
+    self._before = nil
+    return kept
+  end
 end
 
 function Told:since(kept, _, versions)
@@ -106,6 +115,7 @@ function Told:clear()
   if self._watch then
     self._watch:stop()
   end
+  forget(self)
   declared.set_label(self._state, nil)
   if self._tree then
     self._tree:clear()
