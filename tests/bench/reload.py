@@ -1,4 +1,4 @@
-"""Reloads a server again and again under its clients: reload.py PORT PID CONNECTIONS RELOADS
+"""Reloads a server again and again under its clients: reload.py PORT PID FILE CONNECTIONS RELOADS
 
 A hundred of the clients send a numbered message around each reload; all have to be answered, once. Meanwhile another
 client, in a process of its own, asks without pause. Prints, as JSON, the longest that this one waited around a reload (the median
@@ -96,7 +96,7 @@ class Crowd:
 
 
 def main():
-    port, pid, count, reloads = map(int, sys.argv[1:5])
+    port, pid, count, reloads = (int(sys.argv[at]) for at in (1, 2, 4, 5))
     pipe, other = multiprocessing.Pipe()
     multiprocessing.Process(target=innocent, args=(port, other), daemon=True).start()
     crowd = Crowd(port, count)
@@ -105,6 +105,8 @@ def main():
     waited, load = [], 1
     for turn in range(reloads):
         burst = [clients[(turn * BURST + i) % count] for i in range(BURST)]
+        with open(sys.argv[3], "a") as file:
+            file.write("-- changed\n")
         pipe.send("begin")
         pipe.recv()
         for i, client in enumerate(burst):

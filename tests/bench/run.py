@@ -14,8 +14,8 @@ from typing import Callable
 
 import quiet
 import report
-from servers import (ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, rooms_held, rooms_ticks, start_ms,
-                     view_ticks, virtual_clients)
+from servers import (ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, reload_waits, rooms_held,
+                     rooms_ticks, start_ms, view_ticks, virtual_clients)
 
 IDLE = 5000
 STORM = 5000
@@ -63,8 +63,7 @@ class Bench:
             return running.storm(STORM)
 
     def reloads(self):
-        with Server(self.tools, "painda", "reload") as running:
-            return {**running.reloads(RELOADED, RELOADS), **start_ms(self.tools)}
+        return {**reload_waits(self.tools, RELOADED, RELOADS), **start_ms(self.tools)}
 
     def virtual(self):
         return virtual_clients(self.tools)

@@ -175,9 +175,9 @@ class Server:
             raise Failure(f"{self.name}: {figures['recovered']} of {count} came back to their session")
         return {**figures, "peak_mb": self.status("VmHWM") / 1e6}
 
-    def reloads(self, count, times):
-        """Reloads it so many times under `count` clients: the figures of reload.py."""
-        words = ["python3", HERE / "reload.py", self.port, self.pid, count, times]
+    def reloads(self, handlers, count, times):
+        """Reloads it so many times under `count` clients, with other `handlers`: the figures of reload.py."""
+        words = ["python3", HERE / "reload.py", self.port, self.pid, handlers, count, times]
         try:
             done = subprocess.run(pinned(self.tools.load_core, words), capture_output=True, text=True, timeout=120)
         except subprocess.TimeoutExpired:
@@ -278,6 +278,26 @@ def rooms_held(tools, name, kind, most):
     with rooms_server(tools, name, kind, most, BENCH_CLIMB="1") as (running, options):
         with running.holding(options):
             return running.printed(CLIMB_SECONDS)
+
+
+HANDLER = """
+server:on("type%(n)d", function(client, payload, ack)
+  local data = client.data
+  data.count%(n)d = (data.count%(n)d or 0) + 1
+  if payload.to then
+    client:to("room%(n)d"):emit("moved", { id = client.id, x = payload.x, y = payload.y })
+  end
+  ack(nil, { n = payload.n, load = loads })
+end)"""
+
+
+def reload_waits(tools, count, times):
+    """What a client waits while a server of a thousand handlers, which change, is reloaded."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as handlers:
+        handlers.writelines(HANDLER % {"n": n} for n in range(1, 1001))
+        handlers.flush()
+        with Server(tools, "painda", "reload", BENCH_HANDLERS=handlers.name) as running:
+            return running.reloads(handlers.name, count, times)
 
 
 def start_ms(tools, times=9):
