@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "script/bind.h"
 #include "script/bind_timer.h"
+#include "script/call.h"
 #include "script/embedded.h"
 #include "script/lua_atoms.h"
 #include "script/lua_json.h"
@@ -150,7 +151,7 @@ void pp_vm_delete(struct pp_vm *vm)
     lua_close(vm->L);
     pp_loop_forget_task(vm->loop, &vm->resume); /* what was woken last is not resumed any more */
     pp_lua_atoms_clear();
-    pp_map_destroy(&vm->handlers);
+    pp_call_forget_handlers(vm);
     pp_map_destroy(&vm->retired);
     pp_map_destroy(&vm->dropped);
     free(vm->woken);
