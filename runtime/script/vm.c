@@ -63,23 +63,28 @@ static int load_embedded(lua_State *L)
 
 static void preload_all(lua_State *L)
 {
-    static const struct {
-        const char *name;
-        lua_CFunction open;
-    } bindings[] = {
-        {"painda.core.runtime", pp_bind_runtime},   {"painda.core.json", pp_bind_json},
-        {"painda.core.schema", pp_bind_schema},     {"painda.core.server", pp_bind_server},
-        {"painda.core.http", pp_bind_http},         {"painda.core.client", pp_bind_client},
-        {"painda.core.compiler", pp_bind_compiler}, {"painda.core.clock", pp_bind_clock}, /* for tests */
-        {"painda.core.delta", pp_bind_delta},       {"painda.core.state", pp_bind_state},
-        {"painda.core.control", pp_bind_control},   {"painda.core.files", pp_bind_files},
-        {"painda.core.terminal", pp_bind_terminal}, {"painda.core.supervisor", pp_bind_supervisor},
+    static const luaL_Reg bindings[] = {
+        {"painda.core.runtime", pp_bind_runtime},
+        {"painda.core.json", pp_bind_json},
+        {"painda.core.schema", pp_bind_schema},
+        {"painda.core.server", pp_bind_server},
+        {"painda.core.http", pp_bind_http},
+        {"painda.core.client", pp_bind_client},
+        {"painda.core.compiler", pp_bind_compiler},
+        {"painda.core.clock", pp_bind_clock},
+        {"painda.core.delta", pp_bind_delta},
+        {"painda.core.state", pp_bind_state},
+        {"painda.core.control", pp_bind_control},
+        {"painda.core.files", pp_bind_files},
+        {"painda.core.terminal", pp_bind_terminal},
+        {"painda.core.supervisor", pp_bind_supervisor},
+        {NULL, NULL},
     };
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload"); /* stack now: package, preload */
-    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
-        lua_pushcfunction(L, bindings[i].open);
-        lua_setfield(L, -2, bindings[i].name);
+    for (const luaL_Reg *binding = bindings; binding->name != NULL; binding++) {
+        lua_pushcfunction(L, binding->func);
+        lua_setfield(L, -2, binding->name);
     }
     for (int i = 0; pp_embedded_modules[i].module != NULL; i++) {
         lua_pushinteger(L, i);
