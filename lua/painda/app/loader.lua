@@ -94,7 +94,7 @@ end
 
 -- --- ahead ---
 
--- Compiled beside the loop, while messages are served: { text, code } or { text, wrong }, or nil where it is better done
+-- Compiled beside the loop, while messages are served: { text, code } or { text, wrong }, or nil where it is to be done
 -- in its place. What has an escape character may be bytecode.
 local function compiled_beside(path, text)
   if text:find("\27", 1, true) then
@@ -111,8 +111,8 @@ local function compiled_beside(path, text)
   return (code or wrong) and { text = text, code = code, wrong = wrong }
 end
 
--- Compiles what the next version will find different from the one that serves: of the paths of `known` what the files
--- have now, or, where there is one, the texts of `given`, path → text. Path → what is compiled, for prepare(). Waits; what
+-- Compiles what the next version will find different from the one that serves: path → what is compiled, as prepare()
+-- takes it. Its texts are `given`, path → text, or else what the files at the paths of `known` have now. Waits. What
 -- changes after that is compiled when it is loaded, and so is a file that is new.
 function _M.compile_ahead(known, given)
   local changed, compiled = {}, {}
