@@ -129,7 +129,8 @@ describe("a reload", function()
     _G.spec_report = nil
   end)
 
-  before_each(function()
+  -- Serves the first version, from the start of a test: what serves before it need not be an application.
+  local function begin()
     asked, hold, report = {}, nil, {}
     _G.spec_report = report
     load { ["app.lua"] = "spec_report.loaded = { 'first', require 'part' }", ["part.lua"] = "return 'one'" }
@@ -145,13 +146,14 @@ describe("a reload", function()
         fn(...)
       end)
     end
-  end)
+  end
 
   after_each(function()
     compiler.start = start
   end)
 
   it("compiles beside the loop what has changed, and nothing else", function()
+    begin()
     load {}
     assert.same({}, asked)
     load { ["part.lua"] = "return 'two'" }
@@ -165,6 +167,7 @@ describe("a reload", function()
   end)
 
   it("loads a file that is new, which nobody could know of", function()
+    begin()
     load { ["app.lua"] = "spec_report.loaded = { require 'fresh', require 'part' }", ["fresh.lua"] = "return 'new'" }
     assert.same({ "app.lua" }, asked)
     assert.same({ "new", "one" }, report.loaded)
@@ -174,6 +177,7 @@ describe("a reload", function()
   end)
 
   it("has the old code serve meanwhile, and one that is asked for follows it", function()
+    begin()
     hold = task.waiter()
     local number, outcome = reload.current.number, nil
     write { ["part.lua"] = "return 'two'" }
@@ -194,6 +198,7 @@ describe("a reload", function()
   end)
 
   it("loads what a file is in the end, where it changes again while it is compiled", function()
+    begin()
     hold = task.waiter()
     local done
     write { ["part.lua"] = "return 'two'" }
@@ -213,6 +218,7 @@ describe("a reload", function()
   end)
 
   it("says of what does not compile what it says at a start", function()
+    begin()
     write { ["part.lua"] = "local x = = 1" }
     assert.matches(directory .. "/part.lua:1: unexpected symbol near '='", fails(), 1, true)
     write { ["part.lua"] = "return 'one'", ["app.lua"] = "\nlocal x = = 1" }
@@ -225,6 +231,7 @@ describe("a reload", function()
   end)
 
   it("keeps lines, names and sources", function()
+    begin()
     local text = "\nspec_report.info = debug.getinfo(1, 'Sl')\nlocal named = 1\n"
       .. "spec_report.named = debug.getlocal(1, 1)\nspec_report.trace = debug.traceback 'here'"
     load { ["app.lua"] = text }
@@ -239,6 +246,7 @@ describe("a reload", function()
   end)
 
   it("compiles what it goes back to beside the loop, too", function()
+    begin()
     load { ["part.lua"] = "return 'two'" }
     asked = {}
     log.set_level "silent"
@@ -249,12 +257,14 @@ describe("a reload", function()
   end)
 
   it("loads a file of bytecode in its place, as ever", function()
+    begin()
     load { ["part.lua"] = string.dump(loadstring "return 'bytes'") }
     assert.same({}, asked)
     assert.same({ "first", "bytes" }, report.loaded)
   end)
 
   it("loads in its place where there is no thread to be had, or nothing comes of it", function()
+    begin()
     function compiler.start() end
     load { ["part.lua"] = "return 'two'" }
     assert.same({ "first", "two" }, report.loaded)
@@ -267,6 +277,7 @@ describe("a reload", function()
   end)
 
   it("begins nothing where its caller can't wait, and can be asked for again", function()
+    begin()
     local number = reload.current.number
     local said = support.raised(coroutine.wrap(function()
       painda.reload()
