@@ -49,8 +49,10 @@ end
 -- nil, the error, and whether to try again.
 local function load(given, patient, limit)
   local files, changed
+  local compiled = {}
   if limit then
     supervisor.reloading()
+    compiled = loader.compile_ahead(seen, given)
   end
   local compiling = limit and jit.status()
   if compiling then
@@ -58,7 +60,7 @@ local function load(given, patient, limit)
   end
   local ok, err = reload.run(function(generation)
     files = generation.modules
-    loader.prepare(generation, given)
+    loader.prepare(generation, given, compiled)
     loader.chunk(generation, _M.path)(_M.path)
     changed = not given and not is_consistent(files)
     if _M.stopping then

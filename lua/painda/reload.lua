@@ -338,6 +338,7 @@ end
 -- Calls replace(), which may replace the running code; what follows still belongs to that.
 function _M.as_before(replace)
   local generation = _M.generation()
+  task.waiter():wait(0, true) -- raises where the caller can't wait, before anything has begun
   local ok, err = replace()
   if generation.stage == "retired" then
     tasks.enter(generation)

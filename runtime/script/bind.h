@@ -12,6 +12,7 @@ int pp_bind_delta(lua_State *L);
 int pp_bind_server(lua_State *L); /* servers and their clients */
 int pp_bind_http(lua_State *L);
 int pp_bind_client(lua_State *L);
+int pp_bind_compiler(lua_State *L);
 int pp_bind_state(lua_State *L); /* declared states, which are called by FFI */
 int pp_bind_supervisor(lua_State *L);
 int pp_bind_clock(lua_State *L); /* for tests */

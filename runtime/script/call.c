@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "script/lua_atoms.h"
 #include "script/vm_internal.h"
 #include "script/watchdog.h"
 #include "supervisor/pulse.h"
@@ -11,6 +12,12 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A client's handler that waits: what it is when it goes on. */
+struct handler {
+    const char *what;
+    char type[PP_PULSE_TEXT]; /* of the message */
+};
 
 static const char wait_mark; /* what a waiting task yields, so that a stray coroutine.yield is told from it */
 
@@ -73,15 +80,21 @@ static bool yielded_properly(lua_State *task)
 static void note_waiting(struct pp_vm *vm, lua_State *task, const char *what)
 {
     vm->tasks_waiting++;
-    if (what != NULL && (strcmp(what, "message") == 0 || strcmp(what, "connection") == 0))
-        *pp_map_slot(&vm->handlers, &task, sizeof task) = task;
+    if (what == NULL || (strcmp(what, "message") != 0 && strcmp(what, "connection") != 0))
+        return;
+    void **slot = pp_map_slot(&vm->handlers, &task, sizeof task);
+    if (*slot != NULL) /* it has waited before */
+        return;
+    struct handler *handler = *slot = pp_malloc(sizeof *handler);
+    handler->what = what;
+    memcpy(handler->type, pp_pulse->types[pp_pulse->type], sizeof handler->type);
 }
 
 /* True where its coroutine may be used again. */
 static bool note_ended(struct pp_vm *vm, lua_State *task)
 {
     if (vm->handlers.count > 0)
-        pp_map_remove(&vm->handlers, &task, sizeof task);
+        free(pp_map_remove(&vm->handlers, &task, sizeof task));
     return vm->retired.count == 0 || pp_map_remove(&vm->retired, &task, sizeof task) == NULL;
 }
 
@@ -154,6 +167,30 @@ static bool was_dropped(struct pp_vm *vm, lua_State *task)
     return vm->dropped.count > 0 && pp_map_remove(&vm->dropped, &task, sizeof task) != NULL;
 }
 
+/* A handler that goes on is the same handler, of the same message. */
+static const char *what_goes_on(struct pp_vm *vm, lua_State *task)
+{
+    const struct handler *handler = vm->handlers.count > 0 ? pp_map_get(&vm->handlers, &task, sizeof task) : NULL;
+    if (handler == NULL)
+        return "task";
+    pp_lua_atom_note_text(handler->type, strlen(handler->type));
+    return handler->what;
+}
+
+static void free_handler(void *arg, const char *key, size_t len, void *value)
+{
+    (void)arg;
+    (void)key;
+    (void)len;
+    free(value);
+}
+
+void pp_call_forget_handlers(struct pp_vm *vm)
+{
+    pp_map_each(&vm->handlers, free_handler, NULL);
+    pp_map_destroy(&vm->handlers);
+}
+
 static void resume_woken(struct pp_turn_task *turn)
 {
     struct pp_vm *vm = (struct pp_vm *)((char *)turn - offsetof(struct pp_vm, resume));
@@ -162,7 +199,7 @@ static void resume_woken(struct pp_turn_task *turn)
         struct pp_woken woken = vm->woken[i];
         vm->tasks_waiting--;
         if (!was_dropped(vm, woken.task)) {
-            pp_call_run(vm, woken.task, woken.nargs, "task");
+            pp_call_run(vm, woken.task, woken.nargs, what_goes_on(vm, woken.task));
             continue;
         }
         note_ended(vm, woken.task);

@@ -34,6 +34,9 @@ void pp_call_wake(struct pp_vm *vm, lua_State *task, lua_State *from, int n);
  * other tasks when they end, so what is noted of one under its coroutine stays true. */
 void pp_call_retire(struct pp_vm *vm, lua_State *L);
 
+/* The vm goes: forgets the handlers that wait. */
+void pp_call_forget_handlers(struct pp_vm *vm);
+
 /* A waiting task does not go on: whoever wakes it ends it, and nothing of it runs any more. Does nothing to a coroutine
  * that is no task, or does not wait. */
 void pp_call_drop(struct pp_vm *vm, lua_State *task);

@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "script/bind.h"
 #include "script/bind_timer.h"
+#include "script/call.h"
 #include "script/embedded.h"
 #include "script/lua_atoms.h"
 #include "script/lua_json.h"
@@ -62,16 +63,14 @@ static int load_embedded(lua_State *L)
 
 static void preload_all(lua_State *L)
 {
-    static const struct {
-        const char *name;
-        lua_CFunction open;
-    } bindings[] = {
+    static const luaL_Reg bindings[] = {
         {"painda.core.runtime", pp_bind_runtime},
         {"painda.core.json", pp_bind_json},
         {"painda.core.schema", pp_bind_schema},
         {"painda.core.server", pp_bind_server},
         {"painda.core.http", pp_bind_http},
         {"painda.core.client", pp_bind_client},
+        {"painda.core.compiler", pp_bind_compiler},
         {"painda.core.clock", pp_bind_clock},
         {"painda.core.delta", pp_bind_delta},
         {"painda.core.state", pp_bind_state},
@@ -79,12 +78,13 @@ static void preload_all(lua_State *L)
         {"painda.core.files", pp_bind_files},
         {"painda.core.terminal", pp_bind_terminal},
         {"painda.core.supervisor", pp_bind_supervisor},
+        {NULL, NULL},
     };
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload"); /* stack now: package, preload */
-    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
-        lua_pushcfunction(L, bindings[i].open);
-        lua_setfield(L, -2, bindings[i].name);
+    for (const luaL_Reg *binding = bindings; binding->name != NULL; binding++) {
+        lua_pushcfunction(L, binding->func);
+        lua_setfield(L, -2, binding->name);
     }
     for (int i = 0; pp_embedded_modules[i].module != NULL; i++) {
         lua_pushinteger(L, i);
@@ -150,7 +150,7 @@ void pp_vm_delete(struct pp_vm *vm)
     lua_close(vm->L);
     pp_loop_forget_task(vm->loop, &vm->resume); /* what was woken last is not resumed any more */
     pp_lua_atoms_clear();
-    pp_map_destroy(&vm->handlers);
+    pp_call_forget_handlers(vm);
     pp_map_destroy(&vm->retired);
     pp_map_destroy(&vm->dropped);
     free(vm->woken);

@@ -25,7 +25,7 @@ struct pp_vm {
     size_t woken_count, woken_cap;
     struct pp_turn_task resume;
     int on_error;           /* reference to the function that reports a task's error; LUA_NOREF at first */
-    struct pp_map handlers; /* waiting coroutines that began as a client's handler: a shutdown lets them finish */
+    struct pp_map handlers; /* by coroutine: clients' handlers that have waited; a shutdown lets them finish */
     struct pp_map retired;  /* waiting tasks of replaced code: their coroutines are not used again */
     struct pp_map dropped;  /* waiting tasks that are not to go on */
     int exit_code;

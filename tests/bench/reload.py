@@ -1,8 +1,9 @@
-"""Reloads a server again and again under its clients: reload.py PORT PID CONNECTIONS RELOADS
+"""Reloads a server again and again under its clients: reload.py PORT PID FILE CONNECTIONS RELOADS
 
-A hundred of the clients send a numbered message around each reload; all have to be answered, once. Meanwhile another
-client, in a process of its own, asks without pause. Prints, as JSON, the longest that this one waited around a reload (the median
-and the 99th of a hundred reloads), and what went wrong.
+FILE is one that the application loads: it grows by a line before each reload. A hundred of the clients send a numbered message
+around each; all have to be answered, once. Meanwhile another client, in a process of its own, asks without pause. Prints, as JSON,
+the longest that this one waited around a reload (the median and the 99th of a hundred reloads), and what went wrong. Between two
+reloads the same is done without one: what is waited then is the machine's and this program's doing.
 """
 import json
 import multiprocessing
@@ -95,40 +96,58 @@ class Crowd:
                     self.closed += 1
 
 
-def main():
-    port, pid, count, reloads = map(int, sys.argv[1:5])
-    pipe, other = multiprocessing.Pipe()
-    multiprocessing.Process(target=innocent, args=(port, other), daemon=True).start()
-    crowd = Crowd(port, count)
-    clients = list(crowd.clients.values())
-    time.sleep(0.5)
-    waited, load = [], 1
-    for turn in range(reloads):
-        burst = [clients[(turn * BURST + i) % count] for i in range(BURST)]
-        pipe.send("begin")
-        pipe.recv()
+class Bench:
+    def __init__(self, port, pid, path, count):
+        self.pid, self.path, self.load, self.turn = pid, path, 1, 0
+        self.pipe, other = multiprocessing.Pipe()
+        multiprocessing.Process(target=innocent, args=(port, other), daemon=True).start()
+        self.crowd = Crowd(port, count)
+        self.clients = list(self.crowd.clients.values())
+        time.sleep(0.5)
+
+    def reload(self):
+        with open(self.path, "a") as file:
+            file.write("-- changed\n")
+        self.load += 1
+        os.kill(self.pid, signal.SIGHUP)
+
+    def around(self, what):
+        """Has a burst of clients ask, and calls what() in its middle. The longest that the innocent waited, in ms."""
+        burst = [self.clients[(self.turn * BURST + i) % len(self.clients)] for i in range(BURST)]
+        self.turn += 1
+        self.pipe.send("begin")
+        self.pipe.recv()
         for i, client in enumerate(burst):
             client.ask()
             if i == BURST // 2:
-                os.kill(pid, signal.SIGHUP)
-        load += 1
+                what()
 
-        def reloaded():
-            if burst[0].load < load and burst[0].asked == len(burst[0].answered):
+        def loaded():
+            if burst[0].load < self.load and burst[0].asked == len(burst[0].answered):
                 burst[0].ask()  # it was answered by the code before
-            return burst[0].load >= load
+            return burst[0].load >= self.load
 
-        crowd.read_until(reloaded)
-        crowd.read_until(lambda: all(client.asked == len(client.answered) for client in burst))
-        pipe.send("longest")
-        waited.append(pipe.recv() * 1000)
+        self.crowd.read_until(loaded)
+        self.crowd.read_until(lambda: all(client.asked == len(client.answered) for client in burst))
+        self.pipe.send("longest")
+        return self.pipe.recv() * 1000
+
+
+def main():
+    bench = Bench(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    waited, quiet = [], []
+    for _ in range(int(sys.argv[5])):
+        waited.append(bench.around(bench.reload))
+        quiet.append(bench.around(lambda: None))
     time.sleep(0.2)
-    crowd.read_until(lambda: True)
+    bench.crowd.read_until(lambda: True)
     waited.sort()
-    lost = sum(client.asked - len(set(client.answered)) for client in clients)
-    double = sum(len(client.answered) - len(set(client.answered)) for client in clients)
-    print(json.dumps({"wait_p50_ms": waited[len(waited) // 2], "wait_p99_ms": waited[int(len(waited) * 0.99)],
-                      "closed": crowd.closed, "lost": lost, "double": double}))
+    quiet.sort()
+    at = int(len(waited) * 0.99)
+    lost = sum(client.asked - len(set(client.answered)) for client in bench.clients)
+    double = sum(len(client.answered) - len(set(client.answered)) for client in bench.clients)
+    print(json.dumps({"wait_p50_ms": waited[len(waited) // 2], "wait_p99_ms": waited[at], "quiet_p99_ms": quiet[at],
+                      "closed": bench.crowd.closed, "lost": lost, "double": double}))
 
 
 if __name__ == "__main__":

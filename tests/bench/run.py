@@ -14,8 +14,8 @@ from typing import Callable
 
 import quiet
 import report
-from servers import (ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, rooms_held, rooms_ticks, start_ms,
-                     view_ticks, virtual_clients)
+from servers import (ROOT, Failure, Server, Tools, codec_times, declared_ticks, deltas, reload_waits, rooms_held,
+                     rooms_ticks, start_ms, view_ticks, virtual_clients, work_quotient)
 
 IDLE = 5000
 STORM = 5000
@@ -63,8 +63,10 @@ class Bench:
             return running.storm(STORM)
 
     def reloads(self):
-        with Server(self.tools, "painda", "reload") as running:
-            return {**running.reloads(RELOADED, RELOADS), **start_ms(self.tools)}
+        return {**reload_waits(self.tools, RELOADED, RELOADS), **start_ms(self.tools)}
+
+    def beside(self, name, other):
+        return {"quotient": work_quotient(self.tools, name, other, self.seconds / 6)}
 
     def virtual(self):
         return virtual_clients(self.tools)
@@ -90,6 +92,10 @@ class Bench:
 
 def echo(server, work="echo", **options):
     return lambda bench: bench.load(server, work, connections=100, inflight=16, **options)
+
+
+def beside(name, other):
+    return lambda bench: bench.beside(name, other)
 
 
 def single(server, connections):
@@ -250,15 +256,16 @@ GROUPS = [
     Group({"painda": lambda bench: bench.reloads()},
           [Row("reload", f"1,000 handlers reloaded, {RELOADED:,} connected: a client waits, p99",
                lambda f: f["painda"]["wait_p99_ms"], ("painda",), most=20, unit="ms"),
-           Row("reload", "the same, p50", lambda f: f["painda"]["wait_p50_ms"], ("painda",), unit="ms"),
+           figure("reload", "the same, p50", "wait_p50_ms", "painda", "ms"),
+           figure("reload", "the same without a reload, p99", "quiet_p99_ms", "painda", "ms"),
            Row("reload", "the same: connections closed, messages lost or answered twice",
                lambda f: f["painda"]["closed"] + f["painda"]["lost"] + f["painda"]["double"], ("painda",), most=0, unit=""),
            Row("reload", "start to the first connection", lambda f: f["painda"]["start_ms"], ("painda",), most=100,
                unit="ms")]),
-    Group({"painda": echo("painda"), "painda --watch": echo("painda --watch")},
-          [ratio("reload", "echo with --watch, of without", "rate", "painda --watch", "painda", least=0.98)]),
-    Group({"painda": echo("painda"), "painda + console": echo("painda + console")},
-          [ratio("reload", "echo with a console attached, of without", "rate", "painda + console", "painda", least=0.98)]),
+    Group({"painda --watch": beside("painda --watch", "painda"), "painda + console": beside("painda + console", "painda")},
+          [figure("reload", "echo with --watch: messages a processor second, of without", "quotient", "painda --watch",
+                  least=0.98),
+           figure("reload", "echo with a console attached: the same, of without", "quotient", "painda + console", least=0.98)]),
     Group({"painda": lambda bench: bench.virtual()},
           [Row("virtual", "10,000 virtual clients connect and join a room", lambda f: f["painda"]["connect_ms"],
                ("painda",), unit="ms"),

@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
@@ -175,9 +176,9 @@ class Server:
             raise Failure(f"{self.name}: {figures['recovered']} of {count} came back to their session")
         return {**figures, "peak_mb": self.status("VmHWM") / 1e6}
 
-    def reloads(self, count, times):
-        """Reloads it so many times under `count` clients: the figures of reload.py."""
-        words = ["python3", HERE / "reload.py", self.port, self.pid, count, times]
+    def reloads(self, handlers, count, times):
+        """Reloads it so many times under `count` clients, with other `handlers`: the figures of reload.py."""
+        words = ["python3", HERE / "reload.py", self.port, self.pid, handlers, count, times]
         try:
             done = subprocess.run(pinned(self.tools.load_core, words), capture_output=True, text=True, timeout=120)
         except subprocess.TimeoutExpired:
@@ -231,6 +232,10 @@ class Server:
         """Bytes of resident memory."""
         return self.status("VmRSS")
 
+    def processor_ns(self):
+        """Nanoseconds that its thread has worked. /proc/PID/stat counts in hundredths of a second."""
+        return int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+
     def settled(self):
         """Resident memory once it has not changed by a hundredth for a second, or after ten."""
         seen = [self.resident()]
@@ -278,6 +283,45 @@ def rooms_held(tools, name, kind, most):
     with rooms_server(tools, name, kind, most, BENCH_CLIMB="1") as (running, options):
         with running.holding(options):
             return running.printed(CLIMB_SECONDS)
+
+
+PAIRS = 12
+
+
+def work_quotient(tools, name, other, seconds):
+    """Messages that `name` echoes in a second of processor time, of what `other` does: the median of pairs of short
+    loads, of two servers that both stay. What other programs do meanwhile is in neither's time, and pairs that are
+    seconds apart have the machine in the same state."""
+    with Server(tools, name, "echo") as ours, Server(tools, other, "echo") as theirs:
+        quotients = []
+        for pair in range(PAIRS + 1):
+            taken = {}
+            for server in (ours, theirs) if pair % 2 else (theirs, ours):
+                before = server.processor_ns()
+                messages = server.load(seconds=seconds, warmup=0, connections=100, inflight=16)["messages"]
+                taken[server] = (server.processor_ns() - before) / messages
+            quotients.append(taken[theirs] / taken[ours])
+        return statistics.median(quotients[1:])  # the first is spent on LuaJIT's compiling
+
+
+HANDLER = """
+server:on("type%(n)d", function(client, payload, ack)
+  local data = client.data
+  data.count%(n)d = (data.count%(n)d or 0) + 1
+  if payload.to then
+    client:to("room%(n)d"):emit("moved", { id = client.id, x = payload.x, y = payload.y })
+  end
+  ack(nil, { n = payload.n, load = loads })
+end)"""
+
+
+def reload_waits(tools, count, times):
+    """What a client waits while a server of a thousand handlers, which change, is reloaded."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as handlers:
+        handlers.writelines(HANDLER % {"n": n} for n in range(1, 1001))
+        handlers.flush()
+        with Server(tools, "painda", "reload", BENCH_HANDLERS=handlers.name) as running:
+            return running.reloads(handlers.name, count, times)
 
 
 def start_ms(tools, times=9):

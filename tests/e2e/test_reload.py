@@ -10,7 +10,7 @@ import time
 import pytest
 
 from lab import LEAN, Asker
-from painda import SCHEMA, Closed, Server, WebSocket, eventually, frame, free_port, raw_frame
+from painda import SCHEMA, Closed, Server, WebSocket, eventually, frame, free_port, painda, raw_frame
 from reloading import app, becomes, hang_up  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.asan
@@ -316,6 +316,95 @@ def test_a_reload_in_the_middle_of_the_end(app):
         assert ws.expect_close()[0] == 1001
         ws.send_close(1001)
         assert server.wait() == 0
+
+
+# --- while the new code is compiled
+
+
+def long_source(app, version, **more):
+    """Takes a while to compile, and next to nothing to run."""
+    return app.source(version, **more) + "local function f(a, b) return { a, b, a + b * 2, name = a } end\n" * 180 + (
+        "do local function g(a, b) for i = a, b do print(i, a .. b, { i, a, b }) end return g end end\n" * 25_000
+    )
+
+
+def save_and_signal(app, server, text):
+    app.save(text)
+    server.send_signal(signal.SIGHUP)
+
+
+def test_the_old_code_answers_while_the_new_is_compiled(app):
+    with Server(app.path) as server, WebSocket(server) as ws:
+        ask = Asker(ws)
+        save_and_signal(app, server, long_source(app, 2))
+        answers = 0
+        while ask("version") == 1:
+            answers += 1
+        assert answers > 20, "compiling keeps nobody waiting"
+        assert ask("visits") == 2
+
+
+def test_what_does_not_compile_is_said_word_for_word_as_at_a_start(app):
+    broken = long_source(app, 2) + "local x = = 1\n"
+    with Server(app.path) as server, WebSocket(server) as ws:
+        app.save(broken)
+        mark = server.mark()
+        assert not hang_up(server)
+        told = "\n".join(server.log.splitlines()[mark:])
+        at_start = painda("run", app.path).stderr.strip().removeprefix("painda: ")
+        assert at_start.endswith(f":{broken.count(chr(10))}: unexpected symbol near '='")
+        assert f"reload failed, the old code goes on: {at_start} generation=1" in told
+        assert Asker(ws)("version") == 1
+
+
+def test_a_shutdown_while_the_new_code_is_compiled(app):
+    with Server(app.path) as server, WebSocket(server) as ws:
+        ask = Asker(ws)
+        save_and_signal(app, server, long_source(app, 2))
+        assert ask("version") == 1
+        server.send_signal(signal.SIGTERM)
+        assert ws.receive_frame("__pp_shutdown")
+        assert ws.expect_close()[0] == 1001
+        ws.send_close(1001)
+        assert server.wait() == 0
+    assert "reloaded" not in server.log
+
+
+def test_an_end_at_once_while_the_new_code_is_compiled(app):
+    app.write(1, extra='server:on("exit", function() require("painda.core.runtime").stop(0) end)')
+    with Server(app.path) as server, WebSocket(server) as ws:
+        save_and_signal(app, server, long_source(app, 2))
+        assert Asker(ws)("version") == 1
+        ws.send(frame("exit"))
+        assert server.wait() == 0
+
+
+def test_saves_and_signals_while_the_new_code_is_compiled(app):
+    with Server(app.path) as server, WebSocket(server) as ws:
+        ask = Asker(ws)
+        for version in range(2, 9):
+            save_and_signal(app, server, long_source(app, version))
+            assert ask("version") < version
+        app.write(9)
+        server.send_signal(signal.SIGHUP)
+        becomes(ask, 9)
+        assert ask("stats")["connections"] == 1
+
+
+def test_a_module_and_the_main_file_change_together(app):
+    extra = 'local part = require "part"\nserver:on("both", function(_, _, ack) ack(nil, { VERSION, part }) end)'
+    app.save("return 1\n", "part.lua")
+    app.write(1, extra=extra)
+    with Server(app.path) as server, WebSocket(server) as ws:
+        ask = Asker(ws)
+        for version in range(2, 6):
+            app.save(f"return {version}\n", "part.lua")
+            app.save(long_source(app, version, extra=extra))
+            server.send_signal(signal.SIGHUP)
+            seen = []
+            while not seen or seen[-1] != [version, version]:
+                seen.append(ask("both"))
+            assert [version - 1, version] not in seen and [version, version - 1] not in seen
 
 
 # --- by watching

@@ -94,6 +94,30 @@ def test_an_endless_compiled_loop_is_ended_and_named():
         assert f"app.lua:{line} " in hang and "generation=1" in hang and "300 ms" in hang
 
 
+WAITS_AND_SPINS = """
+local painda = require "painda"
+local server = painda.PPServer { port = 0, handlerTimeout = 0 }
+server:useMessage(function(client, msg, next)
+    painda.sleep(1)
+    next()
+end)
+server:on("waits and spins", function()
+    painda.sleep(1)
+    painda.sleep(100)
+    while true do end
+end)
+server:on("meanwhile", function(_, _, ack) ack(nil, true) end)
+"""
+
+
+def test_a_handler_that_hangs_after_it_has_waited_is_named_by_its_own_message():
+    with Server(WAITS_AND_SPINS, "--hard-timeout", 300) as server, WebSocket(server) as ws:
+        ws.send(frame("waits and spins"))
+        assert ask(ws, "meanwhile") is True
+        hang = server.wait_for(r"error the worker hung.*").group(0)
+        assert 'handler=message type="waits and spins"' in hang
+
+
 def test_the_soft_limit_comes_first_and_the_hard_one_where_it_can_not_reach():
     both = """
     local painda = require "painda"

@@ -4,10 +4,13 @@
 -- Modules of the application are those beside its main file, and what `package.path` leads to by a relative path, or by
 -- one that the application itself has put there. Any other is the system's: it is loaded once and stays.
 
+local compiler = require "painda.core.compiler"
 local reload = require "painda.reload"
+local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
 
-local ipairs, type, error, xpcall, setmetatable, rawget = ipairs, type, error, xpcall, setmetatable, rawget
+local ipairs, pairs, type, error, xpcall = ipairs, pairs, type, error, xpcall
+local setmetatable, rawget = setmetatable, rawget
 local loadstring, setfenv, tostring, concat, traceback = loadstring, setfenv, tostring, table.concat, debug.traceback
 local open, system_require, base_package, load, loadfile = io.open, require, package, load, loadfile
 local create, wrap, dump = coroutine.create, coroutine.wrap, string.dump
@@ -50,12 +53,18 @@ local function text_of(generation, path)
   return text, err
 end
 
--- A chunk with that text, compiled anew only where the generation that serves had another.
+-- What is compiled of a path with that text: { text, code }, or { text, wrong } where it does not compile; or nil.
+local function compiled_as(compiled, path, text)
+  local known = compiled and compiled[path]
+  return known and known.text == text and known or nil
+end
+
+-- A chunk with that text, compiled here only where that was not done ahead, nor for the generation that serves.
 local function chunk_of(generation, path, text)
-  local before = reload.current.compiled and reload.current.compiled[path]
-  if before and before.text == text then
-    generation.compiled[path] = before
-    return loadstring(before.code)
+  local known = compiled_as(generation.compiled, path, text) or compiled_as(reload.current.compiled, path, text)
+  if known then
+    generation.compiled[path] = known
+    return known.code and loadstring(known.code), known.wrong
   end
   local chunk, wrong = loadstring(text, "@" .. path)
   generation.compiled[path] = chunk and { text = text, code = dump(chunk) } or nil
@@ -81,6 +90,42 @@ function _M.chunk(generation, path)
     error({ syntax = err }, 0)
   end
   return chunk
+end
+
+-- --- ahead ---
+
+-- Compiled beside the loop, while messages are served: { text, code } or { text, wrong }, or nil where it is to be done
+-- in its place. What has an escape character may be bytecode.
+local function compiled_beside(path, text)
+  if text:find("\27", 1, true) then
+    return nil
+  end
+  local waiter = task.waiter()
+  local begun = compiler.start(text, "@" .. path, function(code, wrong)
+    waiter:wake(code, wrong)
+  end)
+  if not begun then
+    return nil
+  end
+  local code, wrong = waiter:wait()
+  return (code or wrong) and { text = text, code = code, wrong = wrong }
+end
+
+-- Compiles what the next version will find different from the one that serves: path → what is compiled, as prepare()
+-- takes it. Its texts are `given`, path → text, or else what the files at the paths of `known` have now. Waits. What
+-- changes after that is compiled when it is loaded, and so is a file that is new.
+function _M.compile_ahead(known, given)
+  local changed, compiled = {}, {}
+  for path in pairs(given or known) do
+    local text = given and given[path] or not given and _M.read(path)
+    if text and not compiled_as(reload.current.compiled, path, text) then
+      changed[#changed + 1] = { path = path, text = text }
+    end
+  end
+  for _, file in ipairs(changed) do
+    compiled[file.path] = compiled_beside(file.path, file.text)
+  end
+  return compiled
 end
 
 -- --- modules ---
@@ -223,11 +268,12 @@ local function with_coroutines(generation, env)
   }, { __index = coroutine })
 end
 
--- Gives a generation what its code finds as globals. `given`: path → text that is to be loaded in the place of files.
-function _M.prepare(generation, given)
+-- Gives a generation what its code finds as globals. `given`: path → text that is to be loaded in the place of files;
+-- `compiled`: what of it, or of them, is compiled already.
+function _M.prepare(generation, given, compiled)
   local env = generation.env
   generation.given = given
-  generation.compiled = {} -- path → { text, code }
+  generation.compiled = compiled
   generation.requiring = {} -- names of the modules that are being loaded, outermost first
   generation.package = setmetatable({
     path = base_package.path,
