@@ -12,6 +12,8 @@ local api = require "painda.api"
 
 local tonumber, pairs, ipairs = tonumber, pairs, ipairs
 
+-- What a peer has sent may stand in a message, and the patterns below take a time that grows with its square.
+local MOST_LOOKED_AT = 1000 -- bytes of a message
 local LONGEST_LINE = 100 -- bytes of a line of source that are shown
 local MOST_FRAMES = 8 -- of a traceback that are shown with their line
 
@@ -29,6 +31,9 @@ local NO_OBJECT = {
 -- The text with a hint at the end of its first line, where one is known.
 function _M.with_hint(text)
   local first, rest = text:match "^([^\n]*)(.*)$"
+  if #first > MOST_LOOKED_AT then
+    return text
+  end
   for _, pattern in ipairs(NO_OBJECT) do
     if first:find(pattern) then
       return first .. ": were its arguments right, and was it called with a colon, as in server:emit(…)?" .. rest
@@ -96,14 +101,27 @@ local function raised_at(sources, head)
   return "", nil
 end
 
+-- Where the traceback begins, which is the last thing in a text; nil where it has none.
+local function find_frames(text)
+  local found
+  local at = text:find("stack traceback:", 1, true)
+  while at do
+    found, at = at, text:find("stack traceback:", at + 1, true)
+  end
+  local before = found and text:sub(1, found - 1):find "\n[ \t]*$"
+  return before
+end
+
 -- A text with a traceback, with the lines of source that it leads through. `sources`: path → text.
 function _M.with_source(text, sources)
-  local head, frames = text:match "^(.-)(\n%s*stack traceback:.*)$"
-  if not frames or text:find "\n%s*%d+ | " then
+  local begin = find_frames(text)
+  local head, frames = text:sub(1, (begin or 1) - 1), begin and text:sub(begin)
+  local told_already = "\n[ \t]*%d+ | "
+  if not frames or frames:find(told_already) or head:sub(-2 * LONGEST_LINE):find(told_already) then
     return text
   end
-  local left, line_raised, place = MOST_FRAMES, raised_at(sources, head)
-  local told = frames:gsub("(\n%s*([^\n:]+):(%d+): in [^\n]*)", function(frame, path, number)
+  local left, line_raised, place = MOST_FRAMES, raised_at(sources, head:sub(1, MOST_LOOKED_AT))
+  local told = frames:gsub("(\n[ \t]*([^%s:][^\n:]*):(%d+): in [^\n]*)", function(frame, path, number)
     local line = left > 0 and path .. ":" .. number .. ":" ~= place and shown_line(sources, path, number)
     left = left - (line and 1 or 0)
     return line and frame .. line

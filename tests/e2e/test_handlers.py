@@ -24,6 +24,32 @@ def test_a_handler_that_raises_is_logged_with_its_trace_and_the_connection_lives
     assert Asker(ws)("stats")["handlerErrors"] == before + 1
 
 
+SHOP = """
+local painda = require "painda"
+local server = painda.PPServer { port = 3000 }
+server:on("buy", function(_, item)
+  error(painda.Error("no such item: " .. item, "NO_ITEM"))
+end)
+server:on("look", function(_, item)
+  error("no such item: " .. item)
+end)
+server:on("echo", function(_, payload, ack) ack(nil, payload) end)
+"""
+
+
+@pytest.mark.parametrize("kind", ["buy", "look"])
+@pytest.mark.parametrize("text", ["a", "painda/", "a:1: ", "stack traceback: "])
+def test_a_long_text_of_a_client_in_an_error_holds_up_nobody(kind, text):
+    """What is looked for in an error's text has to take a time that grows with it, and not with its square."""
+    with Server(SHOP) as server, WebSocket(server) as one, WebSocket(server) as other:
+        asker = Asker(other)
+        assert asker("echo", 1) == 1
+        one.send(frame(kind, text * (800_000 // len(text))))
+        assert asker("echo", 2) == 2
+        server.wait_for("no such item")
+        assert "painda crashed" not in server.log and "handlerTimeout" not in server.log
+
+
 @pytest.mark.parametrize(
     "type, message, code",
     [("raise", "on purpose", "HANDLER_ERROR"), ("raise-error", "with a code", "ROOM_ERROR"),
