@@ -42,6 +42,15 @@ static int append_token(struct pp_buf *out, struct lws *wsi, enum lws_token_inde
     return len;
 }
 
+/* Ends the line of a value, which is NUL-terminated, before the blanks at its end (RFC 9110, 5.5). */
+static void end_line(struct pp_buf *out, size_t value)
+{
+    out->len--;
+    while (out->len > value && (out->data[out->len - 1] == ' ' || out->data[out->len - 1] == '\t'))
+        out->len--;
+    pp_buf_append_char(out, '\n');
+}
+
 static void append_headers(struct pp_buf *out, struct lws *wsi)
 {
     for (int token = 0; token < WSI_TOKEN_COUNT; token++) {
@@ -51,10 +60,11 @@ static void append_headers(struct pp_buf *out, struct lws *wsi)
         size_t before = out->len;
         pp_buf_append(out, name, strcspn(name, ":"));
         pp_buf_append_string(out, ": ");
+        size_t value = out->len;
         if (append_token(out, wsi, (enum lws_token_indexes)token) < 0)
             out->len = before;
         else
-            out->data[out->len - 1] = '\n';
+            end_line(out, value);
     }
     pp_buf_append_char(out, '\0');
 }

@@ -61,6 +61,14 @@ def test_unknown_paths_and_other_methods(server):
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
+@pytest.mark.parametrize("sent, value", [("text/x \t ", "text/x"), ("a  \t b", "a  \t b"), ("a: \t", "a:")])
+def test_blanks_at_the_end_of_a_header_are_no_part_of_it(server, sent, value):
+    with RawSocket(server) as sock:
+        sock.send_bytes(request("/echo", "POST", Content_Length=2, Content_Type=sent) + b"hi")
+        _, headers, _ = read_answer(sock)
+    assert headers["content-type"] == value
+
+
 def test_head_has_the_headers_of_get_and_no_body(server):
     with RawSocket(server) as sock:
         for path, length in (("/hello", "5"), ("/digits.txt", "10"), ("/big.bin", str(len(BIG)))):

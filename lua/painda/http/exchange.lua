@@ -24,7 +24,7 @@ end
 -- The well-known headers, listed; any other is looked up when it is asked for, while the request is open.
 local function parse_headers(text, raw)
   local headers = {}
-  for name, value in text:gmatch "([^:\n]+): ([^\n]-)[ \t]*\n" do
+  for name, value in text:gmatch "([^:\n]+): ([^\n]*)\n" do
     headers[name] = value
   end
   return setmetatable(headers, {
