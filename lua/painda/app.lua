@@ -4,6 +4,7 @@
 
 local reload = require "painda.reload"
 local loader = require "painda.app.loader"
+local runtime = require "painda.core.runtime"
 local log = require "painda.log"
 local supervisor = require "painda.core.supervisor"
 local task = require "painda.task"
@@ -219,6 +220,7 @@ function _M.watch()
     end
   end
   watch.refresh()
+  runtime.spawn(on_change, false) -- what was saved before it was watched, as while it was loaded
 end
 
 -- Does the file compile? nil, or what is wrong with it.

@@ -26,11 +26,22 @@ static uint32_t seen, looks; /* the signal handler's */
 static volatile bool hooked;
 static timer_t timer;
 static bool started;
+static char reason[256]; /* "" until the call under way has been told */
 
+/* Raises again and again until the call has ended, so that nothing in it can go on by catching it: always with the
+ * place where it was at first. */
 static void raise_limit(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    luaL_error(L, "the handler ran for more than %d ms without waiting (handlerTimeout)", (int)limit_ms);
+    if (reason[0] == '\0') {
+        luaL_where(L, 0); /* the function that runs, or where that is C's, its caller */
+        if (*lua_tostring(L, -1) == '\0')
+            luaL_where(L, 1);
+        snprintf(reason, sizeof reason, "%sthe handler ran for more than %d ms without waiting (handlerTimeout)",
+                 lua_tostring(L, -1), (int)limit_ms);
+    }
+    lua_pushstring(L, reason);
+    lua_error(L);
 }
 
 /* lua_sethook is what may be called from a signal handler on the thread that runs Lua, as luajit's own interpreter
@@ -109,6 +120,7 @@ void pp_watchdog_leave(lua_State *state)
     pp_pulse->calls = pp_pulse->calls + 1;
     if (hooked) {
         hooked = false;
+        reason[0] = '\0';
         lua_sethook(state, NULL, 0, 0);
     }
 }

@@ -112,6 +112,26 @@ def test_a_loop_at_load_time_is_ended_and_shown(app):
         becomes(ask, 3)
 
 
+def test_what_is_saved_while_it_starts_is_loaded_too(app):
+    app.write(1, extra=f'local out = io.open("{app.path}", "w")\nout:write([==[{app.source(2)}]==])\nout:close()')
+    with Server(app.path, "--watch") as server, WebSocket(server) as ws:
+        becomes(Asker(ws), 2)
+
+
+def test_a_loop_is_shown_where_it_is(app):
+    """Also where code between it and the reload catches errors: a module's is caught by require, migrate's by the room."""
+    loop = "local n = 0\nlocal function deep()\n  while true do\n    n = n + 1\n  end\nend\n"
+    room = 'server:room("r", { n = 1 })'
+    again = f'{loop}\nserver:room("r", painda.schema {{ n = "uint8" }}, {{ migrate = function() deep() end }})'
+    app.write(1, options="handlerTimeout = 100", extra=room)
+    with Server(app.path, "--watch") as server:
+        app.save(loop + "deep()\n", "level.lua")
+        app.write(2, options="handlerTimeout = 100", extra='require "level"')
+        server.wait_for(r"reload failed, the old code goes on: [^ ]*level.lua:[345]: the handler ran for more than 100 ms")
+        app.write(3, options="handlerTimeout = 100", extra=again)
+        server.wait_for(r"reload failed, the old code goes on: [^ ]*app.lua:(8|9|10): the handler ran for more than 100 ms")
+
+
 def test_a_failure_is_shown_with_file_line_and_traceback(app):
     app.save("local function inner()\n  error 'on purpose'\nend\ninner()\n", "level.lua")
     with Server(app.path, "--watch") as server, WebSocket(server) as ws:
