@@ -87,16 +87,25 @@ end
 
 local roots = setmetatable({}, { __mode = "k" }) -- root view → its schema
 
-local function root_of(schema, state, what)
-  if roots[state] ~= schema then
-    error(("schema:%s takes a state that this schema has made"):format(what), 3)
+local function check_self(schema, what, level)
+  if getmetatable(schema) ~= Schema then
+    error(("call it with a colon: schema:%s(…)"):format(what), level + 1)
+  end
+end
+
+-- Raises at the line that is `level` calls above the caller; nil: at the caller's caller.
+local function root_of(schema, state, what, level)
+  level = (level or 2) + 1
+  check_self(schema, what, level)
+  if state == nil or roots[state] ~= schema then
+    error(("schema:%s takes a state that this schema has made, not %s"):format(what, types.show(state)), level)
   end
   return state.__pp_block
 end
 
 -- The same for what would change what the members of a room are taken to know.
 local function free_root_of(schema, state, what)
-  local root = root_of(schema, state, what)
+  local root = root_of(schema, state, what, 3)
   local label = memory.label(root)
   if label then
     error(("schema:%s: the state is %s's, whose ticks do that"):format(what, label), 3)
@@ -111,6 +120,7 @@ end
 
 -- A state; with the table's values where one is given. It is at version 0, and what it has now is no change.
 function Schema:new(initial)
+  check_self(self, "new", 2)
   local block = C.pp_state_new(self[POINTER])
   local state = self[ROOT](block)
   C.pp_state_unref(block) -- the view holds it now

@@ -157,7 +157,7 @@ int pp_call_wait(lua_State *L)
     if (!is_task(L))
         return luaL_error(
             L, "this call waits, which only a handler or a task of painda.spawn can do, not a coroutine that "
-               "the application made itself");
+               "the application made itself, nor a room's option migrate");
     lua_pushlightuserdata(L, (void *)&wait_mark);
     return lua_yield(L, 1);
 }

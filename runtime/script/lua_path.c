@@ -84,7 +84,7 @@ bool pp_lua_path_fail_type(const struct pp_lua_path *path, int levels, int type)
         [LUA_TFUNCTION] = "a function cannot be encoded",
         [LUA_TUSERDATA] = "a userdata cannot be encoded",
         [LUA_TTHREAD] = "a coroutine cannot be encoded",
-        [LUA_TCDATA] = "a cdata cannot be encoded; use tonumber() or tostring()",
+        [LUA_TCDATA] = "a cdata cannot be encoded; use tonumber() or tostring(), of a declared state schema:toTable()",
     };
     return pp_lua_path_fail(path, levels, reasons[type]);
 }

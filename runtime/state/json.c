@@ -128,8 +128,8 @@ void pp_state_json(struct pp_state_block *root, int now, struct pp_buf *out)
 
 /* --- changes --- */
 
-/* Puts all of the group in the place of its changes, which begin at `start`, where that is shorter. It may be only where
- * most items are another or gone. */
+/* Puts all of the group in the place of its changes, which begin at `start`, where that is shorter. It may be only
+ * where most items are another or gone. */
 static void shorten(struct pp_buf *out, size_t start, struct pp_state_group *group)
 {
     size_t changes = out->len - start;

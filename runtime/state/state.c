@@ -238,12 +238,6 @@ static void put_back(struct pp_state_block *block)
     block->owner->count++;
 }
 
-void pp_state_resurrect(struct pp_state_block *block)
-{
-    pp_state_clear(block);
-    put_back(block);
-}
-
 struct pp_state_block *pp_state_find(const struct pp_state_group *group, const char *key, size_t len)
 {
     struct pp_state_block *block = pp_map_get(&group->keys, key, len);
@@ -280,7 +274,7 @@ struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *ke
     if (block && block->flags & PP_STATE_GONE) {
         if (group->count >= group->field->limit)
             return NULL;
-        pp_state_resurrect(block);
+        return pp_state_resurrect(block);
     }
     if (block)
         return block;
@@ -305,16 +299,16 @@ void pp_state_unkeep(struct pp_state_block *root)
     root->state->keepers--;
 }
 
-/* The block, and all in it, counts no more. */
-static void discount(struct pp_state *state, struct pp_state_block *block)
+/* The block, and all in it, counts in the state or, with -1, no more. */
+static void count_in(struct pp_state *state, struct pp_state_block *block, int sign)
 {
-    state->blocks--;
+    state->blocks += (uint32_t)sign;
     for (uint32_t i = 0; i < block->record->groups; i++) {
-        struct pp_state_group *group = pp_state_group_at(block, i);
-        state->slots -= group->capacity;
+        const struct pp_state_group *group = pp_state_group_at(block, i);
+        state->slots += (uint32_t)sign * group->capacity;
         for (uint32_t id = 0; id < group->size; id++)
             if (group->items[id])
-                discount(state, group->items[id]);
+                count_in(state, group->items[id], sign);
     }
 }
 
@@ -322,10 +316,78 @@ void pp_state_drop(struct pp_state_block *block)
 {
     struct pp_state *state = pp_state_of(block);
     if (state)
-        discount(state, block);
+        count_in(state, block, -1);
     block->flags = PP_STATE_GONE;
     block->touched = 1;
     detach(block);
+}
+
+/* --- what comes back --- */
+
+static struct pp_state_block *copy_sent(struct pp_state_block *block);
+
+static void copy_sent_items(struct pp_state_group *to, const struct pp_state_group *from)
+{
+    pp_state_reserve(to, from->size);
+    for (uint32_t id = 0; id < from->size; id++) {
+        struct pp_state_block *item = from->items[id];
+        if (item == NULL || !(item->flags & PP_STATE_SENT))
+            continue;
+        struct pp_state_block *copy = copy_sent(item);
+        copy->id = from->moved ? item->before : id;
+        copy->owner = to;
+        to->items[copy->id] = copy;
+        to->size = to->size > copy->id ? to->size : copy->id + 1;
+        if (copy->key)
+            *pp_map_slot(&to->keys, copy->key->bytes, copy->key->len) = copy;
+        to->count++;
+        to->sent++;
+    }
+}
+
+/* The block as it was at the last commit, in no group. */
+static struct pp_state_block *copy_sent(struct pp_state_block *block)
+{
+    const struct pp_state_record *record = block->record;
+    struct pp_state_block *copy = new_block(block->record);
+    copy->flags = PP_STATE_SENT;
+    copy->before = block->before;
+    copy->key = block->key;
+    if (copy->key)
+        copy->key->refs++;
+    copy_values(record, copy->values, block->values + record->size, UINT64_MAX);
+    copy_values(record, pp_state_base(copy), block->values + record->size, UINT64_MAX);
+    for (uint32_t i = 0; i < record->groups; i++)
+        copy_sent_items(pp_state_group_at(copy, i), pp_state_group_at(block, i));
+    return copy;
+}
+
+/* A copy takes the place of the item, whose holders have an object of their own then. The state has room for it, since
+ * it is no larger. */
+static struct pp_state_block *replace(struct pp_state_block *block)
+{
+    struct pp_state_group *group = block->owner;
+    struct pp_state *state = pp_state_of(group->parent);
+    struct pp_state_block *copy = copy_sent(block);
+    copy->id = block->id;
+    copy->owner = group;
+    copy->touched = 1;
+    group->items[copy->id] = copy;
+    if (copy->key)
+        *pp_map_slot(&group->keys, copy->key->bytes, copy->key->len) = copy;
+    if (state)
+        count_in(state, copy, 1);
+    pp_state_drop(block);
+    return copy;
+}
+
+struct pp_state_block *pp_state_resurrect(struct pp_state_block *block)
+{
+    if (block->refs > 1)
+        block = replace(block);
+    pp_state_clear(block);
+    put_back(block);
+    return block;
 }
 
 static void take_out(struct pp_state_block *block)

@@ -16,7 +16,7 @@ struct pp_state_block *pp_state_new_item(struct pp_state_group *group);
 /* The block, which has been taken out of its group, is gone for good, but for who still holds it. */
 void pp_state_drop(struct pp_state_block *block);
 
-/* What is GONE is there again, with initial values. */
-void pp_state_resurrect(struct pp_state_block *block);
+/* What is GONE is there again, with initial values: the same block, or where somebody holds that another one. */
+struct pp_state_block *pp_state_resurrect(struct pp_state_block *block);
 
 #endif

@@ -55,6 +55,9 @@ describe("a declared state for another schema", function()
     refused("phase: a table of fields expected, not 3", { phase = { n = "uint8" }, players = OLD.players })
     refused("players: a list expected", { phase = "uint8", players = painda.list "uint8" })
     assert.is_not_nil(migrated { phase = "uint8", players = OLD.players }) -- the title was empty
+    local row = painda.schema { row = painda.list "uint8" }
+    local _, wrong = declared.migrate(row:new { row = { 1 } }, painda.schema { row = painda.map("string", "uint8") })
+    assert.equal("row: a map expected, not a list", wrong)
   end)
 
   it("is made by the application's function", function()

@@ -295,6 +295,71 @@ describe("a map", function()
   end)
 end)
 
+describe("an item that was removed", function()
+  it("is its holder's, and no part of what gets its key", function()
+    local schema = painda.schema { players = painda.map("string", {
+      hp = "uint8", name = "string", bag = painda.map("string", "uint8"), row = painda.list { n = "uint8" },
+    }) }
+    local state, copy = schema:new(), schema:new()
+    state.players.ann = { hp = 50, name = "Ann", bag = { a = 1, b = 2 }, row = { { n = 1 }, { n = 2 } } }
+    assert.is_true(schema:apply(copy, schema:delta(state)))
+    local before = schema:toTable(state)
+    for round = 1, 3 do
+      local old = state.players.ann
+      local bag, first = old.bag, old.row[1]
+      old.row:insert(1, { n = 200 })
+      state.players.ann = nil
+      state.players.ann = { hp = 100 + round, bag = { a = 5 }, row = { { n = 3 } } }
+      old.hp, bag.a, bag.c, first.n = 0, 9, 9, 9
+      assert.same({ hp = 100 + round, name = "", bag = { a = 5 }, row = { { n = 3 } } },
+        schema:toTable(state).players.ann)
+      assert.equal(0, old.hp)
+      if round == 1 then
+        schema:revert(state)
+        assert.same(before, schema:toTable(state))
+      else
+        assert.is_true(schema:apply(copy, schema:delta(state)))
+        assert.same(schema:toTable(state), schema:toTable(copy))
+        assert.equal(schema:hash(state), schema:hash(copy))
+      end
+    end
+  end)
+end)
+
+describe("a schema", function()
+  it("is called with a colon, and with states of its own", function()
+    local schema = painda.schema { n = "uint8" }
+    assert.match("call it with a colon: schema:new", message_of(function() schema.new { n = 1 } end))
+    for _, name in ipairs {
+      "assign", "delta", "snapshot", "json", "version", "hash", "revert", "apply", "load", "toTable",
+    } do
+      local text = "schema:" .. name
+      assert.match("call it with a colon: " .. text, message_of(function() schema[name](nil, {}, "") end))
+      assert.match(text .. " takes a state that this schema has made, not a table",
+        message_of(function() schema[name](schema, {}, "") end))
+      assert.match("made, not nil", message_of(function() schema[name](schema) end))
+      local _, positioned = pcall(function() schema[name](schema, {}) end)
+      assert.match("^tests/spec/declared_spec.lua:", positioned)
+    end
+  end)
+end)
+
+describe("a table that is assigned", function()
+  it("is taken as it is, whatever its metatable makes up", function()
+    local schema = painda.schema {
+      a = "uint8", row = painda.list "uint8", inner = { b = "uint8" }, m = painda.map("string", "uint8"),
+    }
+    local made_up = { __index = function() return 3 end }
+    local state = schema:new(setmetatable({ a = 1, row = setmetatable({ 1, 2 }, made_up) }, made_up))
+    assert.same({ a = 1, row = { 1, 2 }, inner = { b = 0 }, m = {} }, schema:toTable(state))
+    state.inner = setmetatable({ b = 4 }, made_up)
+    state.m = setmetatable({ x = 1 }, made_up)
+    assert.same({ a = 1, row = { 1, 2 }, inner = { b = 4 }, m = { x = 1 } }, schema:toTable(state))
+    schema:assign(state, setmetatable({}, made_up))
+    assert.same({ a = 0, row = {}, inner = { b = 0 }, m = {} }, schema:toTable(state))
+  end)
+end)
+
 describe("a list", function()
   it("grows and shrinks at its end", function()
     local state = world():new()
@@ -376,6 +441,22 @@ describe("a list", function()
     delta, text = schema:delta(state, "both")
     assert.is_true(#delta < 12, #delta)
     assert.equal('{"row":{"__pp_array_ops":[{"op":"splice","index":49,"deleteCount":1,"items":[]}]}}', text)
+  end)
+
+  it("keeps who holds a removed item apart from what comes in its place", function()
+    local schema = painda.schema { scores = painda.list { n = "uint8", who = "string", tags = painda.list "uint8" } }
+    local state, copy = schema:new { scores = { { n = 1, who = "a", tags = { 1, 2 } } } }, schema:new()
+    schema:load(copy, schema:snapshot(state))
+    local old = state.scores[1]
+    local tags = old.tags
+    state.scores[1] = nil
+    state.scores[1] = { n = 2, tags = { 1, 2, 3 } }
+    old.n = 9
+    tags[1] = 7
+    assert.same({ { n = 2, who = "", tags = { 1, 2, 3 } } }, schema:toTable(state).scores)
+    assert.same({ 9, "a" }, { old.n, old.who })
+    assert.is_true(schema:apply(copy, schema:delta(state)))
+    assert.same(schema:toTable(state), schema:toTable(copy))
   end)
 
   it("is again what it was after a revert", function()

@@ -4,7 +4,7 @@ local ffi = require "ffi"
 local nearest = require("painda.options").nearest
 local types = require "painda.declared.types"
 
-local type, pairs, ipairs, tostring = type, pairs, ipairs, tostring
+local type, pairs, ipairs, tostring, rawget = type, pairs, ipairs, tostring, rawget
 local concat, floor = table.concat, math.floor
 local show, RANGES, IS_FLOAT = types.show, types.RANGES, types.IS_FLOAT
 
@@ -78,6 +78,15 @@ local function record_problem(t, value, path)
   end
 end
 
+-- What is in a table itself, as pairs has it; or in a record or list of a state.
+local function raw(value, key)
+  if type(value) == "table" then
+    return rawget(value, key)
+  end
+  return value[key]
+end
+_M.raw = raw
+
 local function map_problem(t, value, path)
   local count = 0
   for key, inner in pairs(value) do
@@ -107,7 +116,7 @@ local function list_problem(t, value, path)
     return path, ("at most %d items, not %d"):format(t.max, count)
   end
   for i = 1, count do
-    local where, reason = problem(t.of, value[i], join(path, tostring(i)))
+    local where, reason = problem(t.of, raw(value, i), join(path, tostring(i)))
     if where then
       return where, reason
     end

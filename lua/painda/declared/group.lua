@@ -144,7 +144,7 @@ local function bind_map(t, field, inside, context)
 
   local function fill(self, value)
     for key in metatable.__pairs(self) do
-      if value[key] == nil then
+      if check.raw(value, key) == nil then
         remove(self, key)
       end
     end
@@ -255,7 +255,7 @@ local function bind_list(t, field, inside, context)
   local function fill(self, value)
     resize(self, #value)
     for i = 1, #value do
-      fill_item(item(self, i), value[i])
+      fill_item(item(self, i), check.raw(value, i))
     end
   end
   return make, fill

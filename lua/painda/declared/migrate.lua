@@ -51,6 +51,8 @@ local function fit_items(t, value, path)
   local out, count = {}, 0
   if t.kind == "list" and next(value) ~= nil and #value == 0 then
     return nil, path, "a list expected, not a table with names"
+  elseif t.kind == "map" and #value > 0 then
+    return nil, path, "a map expected, not a list"
   end
   for key, inner in pairs(value) do
     local where, reason

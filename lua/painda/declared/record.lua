@@ -7,6 +7,7 @@ local check = require "painda.declared.check"
 local types = require "painda.declared.types"
 local memory = require "painda.declared.memory"
 
+local raw = check.raw
 local type, ipairs, loadstring, assert = type, ipairs, loadstring, assert
 local concat, floor, min, max = table.concat, math.floor, math.min, math.max
 
@@ -95,7 +96,7 @@ end
 local function filler(members, subs, fills)
   return function(view, value)
     for i, member in ipairs(members) do
-      local inner = value[member.name]
+      local inner = raw(value, member.name)
       if inner == nil then
         inner = initial_of(member.type)
       end

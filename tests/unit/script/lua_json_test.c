@@ -264,7 +264,9 @@ static void names_the_path_of_what_it_refuses(void)
     check_refused("return {a = {b = print}}", "payload.a.b: a function cannot be encoded");
     check_refused("return {a = io.stdout}", "payload.a: a userdata cannot be encoded");
     check_refused("return {a = coroutine.create(print)}", "payload.a: a coroutine cannot be encoded");
-    check_refused("return {a = 1LL}", "payload.a: a cdata cannot be encoded; use tonumber() or tostring()");
+    check_refused(
+        "return {a = 1LL}",
+        "payload.a: a cdata cannot be encoded; use tonumber() or tostring(), of a declared state schema:toTable()");
     check_refused("return {['a b'] = {['1'] = {['x-y'] = print}}}",
                   "payload[\"a b\"][\"1\"][\"x-y\"]: a function cannot be encoded");
     check_refused("return {a = '\\255'}", "payload.a: the string is not valid UTF-8 and cannot be encoded");
