@@ -126,7 +126,7 @@ function Schema:new(initial)
   C.pp_state_unref(block) -- the view holds it now
   roots[state] = self
   if initial ~= nil then
-    views.check(nil, "", self[TYPE], initial, 2)
+    views.check(block, "", self[TYPE], nil, initial, 2)
     self[FILL](state, initial)
     C.pp_state_begin(block)
   end
@@ -136,7 +136,7 @@ end
 -- Gives the whole state the table's values; fields that it does not have get their initial ones.
 function Schema:assign(state, values)
   local root = root_of(self, state, "assign")
-  views.check(root, "", self[TYPE], values, 2)
+  views.check(root, "", self[TYPE], state, values, 2)
   self[FILL](state, values)
 end
 

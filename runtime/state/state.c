@@ -289,6 +289,12 @@ struct pp_state_block *pp_state_add(struct pp_state_group *group, const char *ke
     return pp_state_place(group, first_free(group), key, len);
 }
 
+uint32_t pp_state_room(const struct pp_state_block *block)
+{
+    const struct pp_state *state = pp_state_of(block);
+    return state ? PP_STATE_BLOCKS - state->blocks : UINT32_MAX;
+}
+
 void pp_state_keep(struct pp_state_block *root)
 {
     root->state->keepers++;

@@ -133,6 +133,9 @@ int pp_state_splice(struct pp_state_group *list, const struct pp_state_splice *s
 /* One, for callers by FFI. */
 int pp_state_splice_one(struct pp_state_group *list, uint32_t place, uint32_t removed, uint32_t inserted);
 
+/* How many items more the state of the block has room for; of one in no state any more it is any number. */
+uint32_t pp_state_room(const struct pp_state_block *block);
+
 /* While anybody keeps them, the ids of what is gone are not given again, as long as a map has others: who was behind
  * can be told in one delta then (pp_state_since). */
 void pp_state_keep(struct pp_state_block *root);

@@ -360,6 +360,41 @@ describe("a table that is assigned", function()
   end)
 end)
 
+describe("a state that is full", function()
+  local MOST = 262144
+
+  local function row(count)
+    local values = {}
+    for i = 1, count do
+      values[i] = 1
+    end
+    return values
+  end
+
+  it("takes a value whole or not at all", function()
+    local schema = painda.schema {
+      a = painda.list("uint8", { max = MOST }), b = painda.list("uint8", { max = MOST }),
+      m = painda.map("string", { row = painda.list("uint8", { max = MOST }) }),
+    }
+    local state, many = schema:new { a = row(200000) }, row(MOST - 200000 + 1)
+    state.b = { 7 }
+    for where, assign in pairs {
+      b = function() state.b = many end,
+      ["the state"] = function() schema:assign(state, { a = row(200000), b = many }) end,
+      ["m.x"] = function() state.m.x = { row = many } end,
+    } do
+      local text = message_of(assign)
+      assert.equal(where .. ": the state is full: there is room for 62143 items more", text)
+      assert.same({ 200000, 1, 7, 0 }, { #state.a, #state.b, state.b[1], #state.m })
+    end
+    state.a = row(200000) -- takes no more than there was
+    state.b = row(62144)
+    assert.equal(62144, #state.b)
+    assert.match("^b: the state is full", message_of(function() state.b[62145] = 1 end))
+    assert.match("^the state: the state is full", message_of(function() schema:new { a = row(MOST), b = { 1 } } end))
+  end)
+end)
+
 describe("a list", function()
   it("grows and shrinks at its end", function()
     local state = world():new()

@@ -28,6 +28,7 @@ function _M.expected(t)
 end
 
 local problem
+local counted -- items of maps and lists that a look has come by
 
 -- Whether the value is a record, map or list of a state: set by views.lua.
 function _M.is_view()
@@ -103,6 +104,7 @@ local function map_problem(t, value, path)
   if count > t.max then
     return path, ("at most %d items, not %d"):format(t.max, count)
   end
+  counted = counted + count
 end
 
 local function list_problem(t, value, path)
@@ -115,6 +117,7 @@ local function list_problem(t, value, path)
   elseif count > t.max then
     return path, ("at most %d items, not %d"):format(t.max, count)
   end
+  counted = counted + count
   for i = 1, count do
     local where, reason = problem(t.of, raw(value, i), join(path, tostring(i)))
     if where then
@@ -152,6 +155,28 @@ function problem(t, value, path)
   end
 end
 
-_M.problem = problem
+-- The same, and how many items of maps and lists there are in the value.
+function _M.problem(t, value, path)
+  counted = 0
+  local where, reason = problem(t, value, path)
+  return where, reason, counted
+end
+
+-- How many items more there are once the value has been assigned to `shown`, which fits the type; nil: to nothing.
+function _M.new_items(t, shown, value)
+  local count = 0
+  if t.kind == "record" then
+    for _, member in ipairs(t.members) do
+      local inner = raw(value, member.name)
+      count = count + (inner ~= nil and _M.new_items(member.type, shown and shown[member.name], inner) or 0)
+    end
+  elseif t.kind == "map" or t.kind == "list" then
+    for key, inner in pairs(value) do
+      local now = shown and shown[key]
+      count = count + (now == nil and 1 or 0) + _M.new_items(t.of, now, inner)
+    end
+  end
+  return count
+end
 
 return _M

@@ -45,11 +45,13 @@ local function full(self, t, inside, level)
 end
 
 -- Raises at the line that assigns or inserts, where the value can't be the item at that key or place.
-local function check_item(self, t, inside, key, value)
-  local where, reason = check.problem(t.of, value, "")
+local function check_item(self, t, inside, key, shown, value)
+  local where, reason, count = check.problem(t.of, value, "")
+  local path = (where or count > 0) and views.join(inside, tostring(key))
   if where then
-    local path = views.join(inside, tostring(key))
     views.raise(self.__pp_block, where == "" and path or views.join(path, where), reason, 3)
+  elseif count > 0 then
+    views.check_room(self.__pp_block, path, t.of, shown, value, count + (shown == nil and 1 or 0), 3)
   end
 end
 
@@ -123,7 +125,7 @@ local function bind_map(t, field, inside, context)
     elseif value == nil then
       return remove(self, key)
     end
-    check_item(self, t, inside, key, value)
+    check_item(self, t, inside, key, self[key], value)
     put(self, key, value)
   end
   function metatable.__pairs(self)
@@ -207,7 +209,7 @@ local function bind_list(t, field, inside, context)
       views.raise(self.__pp_block, inside, ("it has %d items: write to 1 to %d, or remove the last")
         :format(count, count + 1), 2)
     end
-    check_item(self, t, inside, i, value)
+    check_item(self, t, inside, i, index(self, i), value)
     if i > count then
       resize(self, i)
     end
@@ -233,7 +235,7 @@ local function bind_list(t, field, inside, context)
       place, value = count + 1, place
     end
     check_place(self, "insert", place, count + 1)
-    check_item(self, t, inside, place, value)
+    check_item(self, t, inside, place, nil, value)
     if C.pp_state_splice_one(self.__pp_at, place - 1, 0, 1) == 0 then
       full(self, t, inside, 2)
     end

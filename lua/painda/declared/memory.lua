@@ -62,6 +62,7 @@ const char *pp_state_label(const void *block);
 void pp_state_path(const void *block, struct pp_state_buf *out);
 int pp_state_encode(void *root, struct pp_state_buf *out, struct pp_state_buf *json);
 int pp_state_since(void *copy, void *root, struct pp_state_buf *out, struct pp_state_buf *json);
+uint32_t pp_state_room(const void *block);
 void pp_state_keep(void *root);
 void pp_state_unkeep(void *root);
 void pp_state_keep_since(void *copy, void *root);

@@ -143,7 +143,7 @@ local function bind(t, members, fields, first, inside, context)
     if not member then
       views.raise(self.__pp_block, inside, check.unknown_field(t, key), 3)
     end
-    views.check(self.__pp_block, key == "" and inside or views.join(inside, key), member.type, value, 3)
+    views.check(self.__pp_block, key == "" and inside or views.join(inside, key), member.type, nil, value, 3)
   end
 
   for i, member in ipairs(members) do
@@ -166,7 +166,7 @@ local function bind(t, members, fields, first, inside, context)
         return view
       end
       assign[i] = function(view, value)
-        views.check(view.__pp_block, below, member.type, value, 2)
+        views.check(view.__pp_block, below, member.type, view, value, 2)
         fills[i](view, value)
       end
     end

@@ -10,7 +10,8 @@ local memory = require "painda.declared.memory"
 local check = require "painda.declared.check"
 
 local type, ipairs, error, tonumber = type, ipairs, error, tonumber
-local unref = ffi.C.pp_state_unref
+local C = ffi.C
+local unref = C.pp_state_unref
 
 local _M = {}
 
@@ -95,12 +96,22 @@ function _M.raise(block, inside, reason, level)
   error((label and label .. ": " or "") .. (path == "" and "the state" or path) .. ": " .. reason, level + 1)
 end
 
--- Raises where the value does not fit. The block may be nil: no state yet.
-function _M.check(block, inside, t, value, level)
-  local where, reason = check.problem(t, value, inside)
+-- Raises where the state has no room for the items that the value has more than what is `shown` at its place (nil:
+-- nothing). `most` is how many they are at most.
+function _M.check_room(block, inside, t, shown, value, most, level)
+  local room = most > 0 and C.pp_state_room(block) or most
+  if room < most and check.new_items(t, shown, value) > room then
+    _M.raise(block, inside, ("the state is full: there is room for %d items more"):format(room), level + 1)
+  end
+end
+
+-- Raises where the value does not fit.
+function _M.check(block, inside, t, shown, value, level)
+  local where, reason, count = check.problem(t, value, inside)
   if where then
     _M.raise(block, where, reason, level + 1)
   end
+  _M.check_room(block, inside, t, shown, value, count, level + 1)
 end
 
 return _M
