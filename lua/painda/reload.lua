@@ -335,9 +335,13 @@ function _M.add_stats(stats)
   stats.reloads, stats.reloadsFailed, stats.rollbacks = counts.done, counts.failed, counts.rolled_back
 end
 
--- Calls replace(), which may replace the running code; what follows still belongs to that.
+-- Calls replace(), which may replace the running code; what follows still belongs to that. Raises, at the line that
+-- asked for it, in code that is being loaded.
 function _M.as_before(replace)
   local generation = _M.generation()
+  if generation.stage == "loading" then
+    error("code that is being loaded can't have the application loaded again: it would never end", 2)
+  end
   task.waiter():wait(0, true) -- raises where the caller can't wait, before anything has begun
   local ok, err = replace()
   if generation.stage == "retired" then
