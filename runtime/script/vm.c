@@ -77,6 +77,7 @@ static void preload_all(lua_State *L)
         {"painda.core.control", pp_bind_control},
         {"painda.core.files", pp_bind_files},
         {"painda.core.terminal", pp_bind_terminal},
+        {"painda.core.last_words", pp_bind_last_words},
         {"painda.core.supervisor", pp_bind_supervisor},
         {NULL, NULL},
     };
