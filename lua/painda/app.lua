@@ -19,7 +19,7 @@ local PAUSE = 50 -- ms between them
 local _M = {
   path = nil, -- the main file
   directory = ".", -- its folder: modules and static files are found relative to it
-  limit = 30000, -- ms that loading a new version may take
+  limit = 30000, -- ms that loading a version may take
   stopping = false, -- the process ends: nothing is loaded any more
 }
 
@@ -47,14 +47,15 @@ end
 
 -- Loads the application as a new generation, from the texts of `given` where there are such. True and the number, or
 -- nil, the error, and whether to try again.
-local function load(given, patient, limit)
+local function load(given, patient)
   local files, changed
   local compiled = {}
-  if limit then
+  local is_first = #versions == 0
+  if not is_first then
     supervisor.reloading()
     compiled = loader.compile_ahead(seen, given)
   end
-  local compiling = limit and jit.status()
+  local compiling = not is_first and jit.status()
   if compiling then
     jit.off() -- a compiled loop can't be ended by handlerTimeout
   end
@@ -68,7 +69,7 @@ local function load(given, patient, limit)
     elseif changed and patient then
       error({ syntax = "its files change while they are loaded" }, 0)
     end
-  end, limit)
+  end, _M.limit)
   if compiling then
     jit.on()
   end
@@ -105,7 +106,7 @@ end
 
 local function load_patiently()
   for try = 1, TRIES do
-    local ok, err, changed = load(nil, try < TRIES, _M.limit)
+    local ok, err, changed = load(nil, try < TRIES)
     if ok or not changed or _M.stopping then
       return ok, err
     end
@@ -155,7 +156,7 @@ function _M.rollback()
     busy = false
     return nil, "there is no version before this one"
   end
-  local ok, err = load(before.files, false, _M.limit)
+  local ok, err = load(before.files, false)
   if ok then
     remove(versions, #versions - 1) -- the one left behind, and the one gone back to: its load has put it at the end
     remove(versions, #versions - 1)

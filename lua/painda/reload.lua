@@ -16,7 +16,7 @@ local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
 
 local setmetatable, pairs, ipairs, xpcall = setmetatable, pairs, ipairs, xpcall
-local traceback, type, error, tostring, next = debug.traceback, type, error, tostring, next
+local traceback, getinfo, type, error, tostring, next = debug.traceback, debug.getinfo, type, error, tostring, next
 
 local _M = {
   current = nil, -- the generation that serves
@@ -302,6 +302,21 @@ local function stage(new, load, done)
   go:wake()
 end
 
+-- Where the task that loads a generation waits, as text that goes on in its traceback.
+local function place_of_waiting(new)
+  local thread, level = new.thread, 0
+  while thread do
+    local info = getinfo(thread, level, "Sl")
+    if not info then
+      break
+    elseif new.modules[info.source:sub(2)] then
+      return (" at %s:%d\n%s"):format(info.short_src, info.currentline, traceback(thread))
+    end
+    level = level + 1
+  end
+  return thread and "\n" .. traceback(thread) or ""
+end
+
 -- Runs load(generation) and swaps the generation in where it returns; where it raises, or takes more than `limit` ms
 -- (may be nil), undoes what it opened. To be called on a task: loading may wait. Returns true and the number, or nil
 -- and the error with its traceback.
@@ -320,8 +335,7 @@ function _M.run(load, limit)
     return true, new.number
   end
   if new.stage == "loading" then
-    local where = new.thread and traceback(new.thread) or ""
-    new.error = ("it was not loaded within %d ms, and waits\n%s"):format(limit, where)
+    new.error = ("it was not loaded within %d ms, and waits%s"):format(limit, place_of_waiting(new))
     abandon(new)
   end
   return nil, new.error or err
