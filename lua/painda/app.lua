@@ -45,6 +45,33 @@ local function is_consistent(files)
   return true
 end
 
+local function are_same(files, others)
+  for path, text in pairs(files) do
+    if others[path] ~= text then
+      return false
+    end
+  end
+  for path in pairs(others) do
+    if not files[path] then
+      return false
+    end
+  end
+  return true
+end
+
+-- A version serves, as generation `number`. One that was loaded again without a change is what it was: nobody who goes
+-- back from a version wants the same.
+local function note_version(number, files)
+  local last = versions[#versions]
+  if last and are_same(last.files, files) then
+    remove(versions)
+  end
+  insert(versions, { number = number, files = files })
+  if #versions > KEPT then
+    remove(versions, 1)
+  end
+end
+
 -- Loads the application as a new generation, from the texts of `given` where there are such. True and the number, or
 -- nil, the error, and whether to try again.
 local function load(given, patient)
@@ -74,10 +101,11 @@ local function load(given, patient)
     jit.on()
   end
   if ok then
-    insert(versions, { number = err, files = files })
-    if #versions > KEPT then
-      remove(versions, 1)
+    if given then -- the version that is left, and the one gone back to, which is noted anew
+      remove(versions)
+      remove(versions)
     end
+    note_version(err, files)
   end
   note_seen(files, ok, not given) -- also where it failed: what is broken is not tried again until it changes
   return ok, err, changed
@@ -158,8 +186,6 @@ function _M.rollback()
   end
   local ok, err = load(before.files, false)
   if ok then
-    remove(versions, #versions - 1) -- the one left behind, and the one gone back to: its load has put it at the end
-    remove(versions, #versions - 1)
     reload.counts.rolled_back = reload.counts.rolled_back + 1
     log.warn("rolled back", { generation = err, to = before.number })
   else
