@@ -241,6 +241,7 @@ local function commit(new)
   end
   new.states = {}
   swap.commit(_M.objects, old, new)
+  runtime.collect_idly() -- the old code is large, and counts as alive until then
 end
 
 local function abandon(new)
