@@ -20,7 +20,7 @@ local PAUSE = 50 -- ms between them
 local _M = {
   path = nil, -- the main file
   directory = ".", -- its folder: modules and static files are found relative to it
-  limit = 30000, -- ms that loading a new version may take
+  limit = 30000, -- ms that loading a version may take
   stopping = false, -- the process ends: nothing is loaded any more
 }
 
@@ -46,16 +46,44 @@ local function is_consistent(files)
   return true
 end
 
+local function are_same(files, others)
+  for path, text in pairs(files) do
+    if others[path] ~= text then
+      return false
+    end
+  end
+  for path in pairs(others) do
+    if not files[path] then
+      return false
+    end
+  end
+  return true
+end
+
+-- A version serves, as generation `number`. One that was loaded again without a change is what it was: nobody who goes
+-- back from a version wants the same.
+local function note_version(number, files)
+  local last = versions[#versions]
+  if last and are_same(last.files, files) then
+    remove(versions)
+  end
+  insert(versions, { number = number, files = files })
+  if #versions > KEPT then
+    remove(versions, 1)
+  end
+end
+
 -- Loads the application as a new generation, from the texts of `given` where there are such. True and the number, or
 -- nil, the error, and whether to try again.
-local function load(given, patient, limit)
+local function load(given, patient)
   local files, changed
   local compiled = {}
-  if limit then
+  local is_first = #versions == 0
+  if not is_first then
     supervisor.reloading()
     compiled = loader.compile_ahead(seen, given)
   end
-  local compiling = limit and jit.status()
+  local compiling = not is_first and jit.status()
   if compiling then
     jit.off() -- a compiled loop can't be ended by handlerTimeout
   end
@@ -69,15 +97,16 @@ local function load(given, patient, limit)
     elseif changed and patient then
       error({ syntax = "its files change while they are loaded" }, 0)
     end
-  end, limit)
+  end, _M.limit)
   if compiling then
     jit.on()
   end
   if ok then
-    insert(versions, { number = err, files = files })
-    if #versions > KEPT then
-      remove(versions, 1)
+    if given then -- the version that is left, and the one gone back to, which is noted anew
+      remove(versions)
+      remove(versions)
     end
+    note_version(err, files)
   end
   note_seen(files, ok, not given) -- also where it failed: what is broken is not tried again until it changes
   return ok, err, changed
@@ -106,7 +135,7 @@ end
 
 local function load_patiently()
   for try = 1, TRIES do
-    local ok, err, changed = load(nil, try < TRIES, _M.limit)
+    local ok, err, changed = load(nil, try < TRIES)
     if ok or not changed or _M.stopping then
       return ok, err
     end
@@ -156,10 +185,8 @@ function _M.rollback()
     busy = false
     return nil, "there is no version before this one"
   end
-  local ok, err = load(before.files, false, _M.limit)
+  local ok, err = load(before.files, false)
   if ok then
-    remove(versions, #versions - 1) -- the one left behind, and the one gone back to: its load has put it at the end
-    remove(versions, #versions - 1)
     reload.counts.rolled_back = reload.counts.rolled_back + 1
     log.warn("rolled back", { generation = err, to = before.number })
   else

@@ -32,7 +32,7 @@ local LINE_MAX = 1024 * 1024 -- bytes of one request
 local LAZY = { console = "painda.console", stats = "painda.control.stats" }
 
 local _M = {
-  application = nil, -- the absolute path of its main file
+  path = nil, -- of the application's main file, as it was given
 }
 local commands = {}
 local peers = {} -- core peer → Peer
@@ -158,6 +158,11 @@ local function on_bytes(core_peer, bytes)
   end
 end
 
+-- Where the application's main file is now: a folder on the way may be a link that leads elsewhere since the start.
+function _M.application()
+  return files.real(_M.path) or _M.path
+end
+
 _M.command("info", function()
   local ports = {}
   for _, object in pairs(reload.objects) do
@@ -169,7 +174,7 @@ _M.command("info", function()
   return {
     pid = files.process().pid,
     supervisor = supervisor.pid(),
-    application = _M.application,
+    application = _M.application(),
     version = runtime.version,
     generation = reload.current.number,
     ports = json.array(ports),
@@ -182,7 +187,7 @@ function _M.start(path, wanted)
   if wanted == "off" then
     return true
   end
-  _M.application = files.real(path) or path
+  _M.path = path
   local socket = wanted
   if not socket then
     place.tidy(core.dial)
@@ -190,7 +195,7 @@ function _M.start(path, wanted)
     if not directory then
       return nil, fault
     end
-    socket = place.path(directory, _M.application, files.process().pid)
+    socket = place.path(directory, _M.application(), files.process().pid)
   end
   local err
   listener, err = core.listen(socket, on_bytes)

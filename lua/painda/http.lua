@@ -7,10 +7,10 @@
 local core = require "painda.core.http"
 local runtime = require "painda.core.runtime"
 local api = require "painda.api"
-local Error = require "painda.error"
 local exchange = require "painda.http.exchange"
 local log = require "painda.log"
 local options = require "painda.options"
+local ports = require "painda.ports"
 local reload = require "painda.reload"
 local router = require "painda.http.router"
 local task = require "painda.task"
@@ -207,11 +207,8 @@ function HttpServer:__tostring()
   return "HttpServer on port " .. tostring(self.port)
 end
 
-local function open(chosen)
+local function open(chosen, port)
   local tls = chosen.tls or {}
-  local override = require "painda.server"
-  local port = override.port_override or chosen.port
-  override.port_override = nil
   local listener, err = core.listen {
     host = chosen.host,
     port = port,
@@ -242,13 +239,14 @@ function _M.HttpServer(given)
   if not chosen.port and not (chosen.host or ""):find "^unix:" then
     error('HttpServer needs the option "port", or host = "unix:/path"', 2)
   end
-  local key = ("http:%s:%s"):format(chosen.host or "*", tostring(chosen.port))
-  if chosen.port == 0 then
+  local port, name = ports.chosen(chosen.port)
+  local key = ("http:%s:%s"):format(chosen.host or "*", name)
+  if name == "0" then
     key = reload.numbered_key(key)
   end
   local self, err = reload.object(key, {
     make = function()
-      return open(chosen)
+      return open(chosen, port)
     end,
     fresh = function()
       local routes = router.new()
@@ -260,7 +258,7 @@ function _M.HttpServer(given)
     undo = close,
   })
   if not self then
-    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
+    error(ports.fault(err, port), 0)
   end
   return self
 end

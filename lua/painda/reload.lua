@@ -16,7 +16,7 @@ local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
 
 local setmetatable, pairs, ipairs, xpcall = setmetatable, pairs, ipairs, xpcall
-local traceback, type, error, tostring, next = debug.traceback, type, error, tostring, next
+local traceback, getinfo, type, error, tostring, next = debug.traceback, debug.getinfo, type, error, tostring, next
 
 local _M = {
   current = nil, -- the generation that serves
@@ -241,6 +241,7 @@ local function commit(new)
   end
   new.states = {}
   swap.commit(_M.objects, old, new)
+  runtime.collect_idly() -- the old code is large, and counts as alive until then
 end
 
 local function abandon(new)
@@ -302,6 +303,21 @@ local function stage(new, load, done)
   go:wake()
 end
 
+-- Where the task that loads a generation waits, as text that goes on in its traceback.
+local function place_of_waiting(new)
+  local thread, level = new.thread, 0
+  while thread do
+    local info = getinfo(thread, level, "Sl")
+    if not info then
+      break
+    elseif new.modules[info.source:sub(2)] then
+      return (" at %s:%d\n%s"):format(info.short_src, info.currentline, traceback(thread))
+    end
+    level = level + 1
+  end
+  return thread and "\n" .. traceback(thread) or ""
+end
+
 -- Runs load(generation) and swaps the generation in where it returns; where it raises, or takes more than `limit` ms
 -- (may be nil), undoes what it opened. To be called on a task: loading may wait. Returns true and the number, or nil
 -- and the error with its traceback.
@@ -320,8 +336,7 @@ function _M.run(load, limit)
     return true, new.number
   end
   if new.stage == "loading" then
-    local where = new.thread and traceback(new.thread) or ""
-    new.error = ("it was not loaded within %d ms, and waits\n%s"):format(limit, where)
+    new.error = ("it was not loaded within %d ms, and waits%s"):format(limit, place_of_waiting(new))
     abandon(new)
   end
   return nil, new.error or err
@@ -335,9 +350,13 @@ function _M.add_stats(stats)
   stats.reloads, stats.reloadsFailed, stats.rollbacks = counts.done, counts.failed, counts.rolled_back
 end
 
--- Calls replace(), which may replace the running code; what follows still belongs to that.
+-- Calls replace(), which may replace the running code; what follows still belongs to that. Raises, at the line that
+-- asked for it, in code that is being loaded.
 function _M.as_before(replace)
   local generation = _M.generation()
+  if generation.stage == "loading" then
+    error("code that is being loaded can't have the application loaded again: it would never end", 2)
+  end
   task.waiter():wait(0, true) -- raises where the caller can't wait, before anything has begun
   local ok, err = replace()
   if generation.stage == "retired" then

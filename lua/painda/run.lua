@@ -6,6 +6,7 @@ local control = require "painda.control"
 local explain = require "painda.explain"
 local log = require "painda.log"
 local luajit = require "painda.luajit"
+local ports = require "painda.ports"
 local reload = require "painda.reload"
 local supervisor = require "painda.core.supervisor"
 local task = require "painda.task"
@@ -128,10 +129,7 @@ function _M.start(path, given, fail)
     return fail(2, ("--shutdown-timeout takes milliseconds, not %q"):format(timeout))
   end
   supervisor.settings(given)
-  if given.port then
-    require("painda.server").port_override = given.port
-    package.loaded["painda.port_override"] = given.port
-  end
+  ports.first = given.port
   app.limit = given["load-timeout"] or app.limit
   local fault = luajit.own_fault()
   if fault then

@@ -14,6 +14,7 @@ local log = require "painda.log"
 local middleware = require "painda.middleware"
 local namespaces = require "painda.namespace"
 local plugin = require "painda.plugin"
+local ports = require "painda.ports"
 local presence = require "painda.presence"
 local reload = require "painda.reload"
 local server_options = require "painda.server_options"
@@ -98,7 +99,7 @@ end
 
 -- --- making one ---
 
-local _M = { port_override = nil }
+local _M = {}
 
 local function new_server(listener, owns_listener)
   local server = setmetatable({
@@ -169,16 +170,15 @@ function _M.new(given)
   if not checked.port and not (checked.host and checked.host:find "^unix:") then
     error('PPServer needs the option "port", or host = "unix:/path" (attachTo shares the port of an HttpServer)', 2)
   end
-  local key = ("ws:%s:%s"):format(checked.host or "", tostring(checked.port))
-  if checked.port == 0 then
+  local port, name = ports.chosen(checked.port)
+  local key = ("ws:%s:%s"):format(checked.host or "", name)
+  if name == "0" then
     key = reload.numbered_key(key)
   end
   local server, err = open(key, checked, function()
-    local port = _M.port_override or checked.port or 0
-    _M.port_override = nil
     local listener, why = http.listen {
       host = checked.host,
-      port = port,
+      port = port or 0,
       cert = checked.tls and checked.tls.cert,
       key = checked.tls and checked.tls.key,
       handshakeTimeout = checked.handshakeTimeout,
@@ -192,7 +192,7 @@ function _M.new(given)
     return made
   end)
   if not server then
-    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
+    error(ports.fault(err, port), 0)
   end
   return server
 end

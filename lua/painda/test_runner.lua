@@ -1,6 +1,8 @@
 -- painda test: busted's describe and it, run inside the event loop. Each test is a task, so it may wait (painda.sleep,
--- client:request …), and it has a limit: one that hangs fails under its own name and the rest goes on.
+-- client:request …), and it has a limit: one that hangs fails under its own name and the rest goes on. What can't be
+-- ended from within, a compiled loop or a call that blocks, ends the run after twice that limit, and is named too.
 
+local last_words = require "painda.core.last_words"
 local runtime = require "painda.core.runtime"
 local reload = require "painda.reload"
 local task = require "painda.task"
@@ -8,9 +10,10 @@ local testing = require "painda.testing"
 local clocks = require "painda.testing.clock"
 
 local pairs, ipairs, pcall, xpcall, require, tostring, type = pairs, ipairs, pcall, xpcall, require, tostring, type
-local assert, rawget, setmetatable = assert, rawget, setmetatable
+local assert, rawget, setmetatable, concat = assert, rawget, setmetatable, table.concat
 local running, getinfo, getmetatable = coroutine.running, debug.getinfo, debug.getmetatable
 
+local SLACK = 1000 -- ms, past twice the limit, after which the run ends
 local LIMIT = 20000 -- ms that one test, one setup or one file's loading may take
 local CLOSING = 500 -- ms that what a file left open has to end by itself
 local DEBIAN = {
@@ -83,6 +86,30 @@ local function source_of(fn)
   return type(fn) == "function" and getinfo(fn, "S").source or nil
 end
 
+-- What is told apart from all others: spec/a_spec.lua:3: "an echo comes back".
+local function title_of(busted, element)
+  local names, around = {}, element
+  while around and around.descriptor ~= "file" do
+    if around.name then
+      table.insert(names, 1, tostring(around.name))
+    end
+    around = busted.context.parent(around)
+  end
+  local trace = element.trace
+  local place = trace and trace.short_src and ("%s:%d: "):format(trace.short_src, trace.currentline) or ""
+  local name = element.descriptor == "it" and ("%q"):format(concat(names, " ")) or element.descriptor
+  local file = element.descriptor == "file" and " " .. tostring(element.name) or ""
+  return place .. name .. file
+end
+
+-- Until last_words.finish(), the process has this to say where it can't go on.
+local function begin_last_words(busted, element, limit)
+  local title = title_of(busted, element)
+  local late = "painda: %s did not end within %d ms, and can't be ended from within: the run ends here"
+  local most = 2 * limit + SLACK
+  last_words.begin(most, late:format(title, most), ("painda: %s crashed the process"):format(title))
+end
+
 -- Calls run() on a task of its own, for at most `limit` ms. Returns "success", or what went wrong, the message and the
 -- trace.
 local function run_on_task(busted, run, element, limit)
@@ -101,8 +128,10 @@ local function run_on_task(busted, run, element, limit)
     end
     waiter:wake(kind, message, trace)
   end)
+  begin_last_words(busted, element, limit)
   start:wake()
   local kind, message, trace = waiter:wait(limit, true)
+  last_words.finish()
   if kind == nil then
     local name = element.name and ("%q"):format(tostring(element.name)) or element.descriptor
     local hint = clocks.is_held() and "; the clock stands still, env.clock:advance(ms) moves it" or ""

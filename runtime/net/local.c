@@ -158,26 +158,46 @@ static int fault_of(const char *file, int failed)
     return stat(folder, &status) == 0 ? failed : -errno;
 }
 
-/* Binds beside the path, and is moved there once it listens: who finds the file finds somebody behind it. */
+/* Makes way at the path: what a server that was killed left there goes, a socket that somebody listens on stays, and so
+ * does any other file. 0, or a negative errno. */
+static int clear_path(const char *path)
+{
+    struct stat found;
+    if (lstat(path, &found) != 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(found.st_mode))
+        return -EEXIST;
+    int fd = pp_local_dial(path);
+    if (fd >= 0)
+        close(fd);
+    if (fd != -ECONNREFUSED)
+        return fd >= 0 || fd == -EAGAIN ? -EADDRINUSE : fd;
+    return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+/* Binds beside the path, and is linked there once it listens: who finds the file finds somebody behind it, and of two
+ * that open the same path at once one finds the other. */
 static int open_file(struct pp_local_listener *listener)
 {
     char beside[sizeof listener->path];
     struct stat file;
     if (snprintf(beside, sizeof beside, "%s.%d", listener->path, (int)getpid()) >= (int)sizeof beside)
         return -ENAMETOOLONG;
+    int failed = clear_path(listener->path);
+    if (failed)
+        return failed;
     unlink(beside);
     mode_t before = umask(0177);
-    int failed = uv_pipe_bind(&listener->pipe, beside);
+    failed = uv_pipe_bind(&listener->pipe, beside);
     umask(before);
     if (failed)
         return fault_of(beside, failed);
     failed = uv_listen((uv_stream_t *)&listener->pipe, PP_LOCAL_MAX, on_connection);
-    if (!failed && (stat(beside, &file) != 0 || rename(beside, listener->path) != 0))
-        failed = -errno;
-    if (failed) {
-        unlink(beside);
+    if (!failed && (stat(beside, &file) != 0 || link(beside, listener->path) != 0))
+        failed = errno == EEXIST ? -EADDRINUSE : -errno;
+    unlink(beside);
+    if (failed)
         return failed;
-    }
     listener->device = file.st_dev;
     listener->inode = file.st_ino;
     return 0;

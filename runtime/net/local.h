@@ -22,7 +22,8 @@ struct pp_local_ops {
     void (*closed)(void *arg);
 };
 
-/* Opens `path`, in place of a file that is there. 0, or a negative errno with nothing left behind. */
+/* Opens `path`, in place of a socket that nobody listens on any more. 0, or a negative errno with nothing left behind:
+ * -EADDRINUSE where somebody listens there, -EEXIST where there is a file that is no socket. */
 int pp_local_listen(struct pp_loop *loop, const char *path, const struct pp_local_ops *ops, void *owner,
                     struct pp_local_listener **listener_out);
 

@@ -19,5 +19,6 @@ int pp_bind_clock(lua_State *L); /* for tests */
 int pp_bind_control(lua_State *L);
 int pp_bind_files(lua_State *L);
 int pp_bind_terminal(lua_State *L);
+int pp_bind_last_words(lua_State *L);
 
 #endif

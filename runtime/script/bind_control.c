@@ -125,6 +125,13 @@ static int listener_gc(lua_State *L)
     return close_listener(luaL_checkudata(L, 1, LISTENER), true);
 }
 
+static const char *why_not(int failed)
+{
+    return failed == -EADDRINUSE ? "another server listens there"
+           : failed == -EEXIST   ? "it is there and is no socket"
+                                 : strerror(-failed);
+}
+
 static int control_listen(lua_State *L)
 {
     static const struct pp_local_ops ops = {on_accepted, on_received, on_closed};
@@ -138,7 +145,7 @@ static int control_listen(lua_State *L)
     int failed = pp_local_listen(pp_vm_loop(listener->vm), path, &ops, listener, &listener->listener);
     if (failed) {
         lua_pushnil(L);
-        lua_pushfstring(L, "cannot open %s: %s", path, strerror(-failed));
+        lua_pushfstring(L, "cannot open %s: %s", path, why_not(failed));
         return 2;
     }
     lua_insert(L, 2); /* stack now: path, listener, fn */

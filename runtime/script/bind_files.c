@@ -5,6 +5,7 @@
  *         `id` tells it from any other file, also from a later one of that name
  *     write(path, text, mode): anew, beside the file and then in its place
  *     real(path) → absolute, without links                     set_mode(path, mode)
+ *     target(path) → what stands in a link
  *     process() → {pid, uid}                                   parent(pid) → its parent's pid, or nil
  *     embedded("templates" | "types") → path → text of the files that are part of the program
  *     alive(pid) → boolean                                     usage() → {memory = bytes resident, cpu = seconds used}
@@ -136,6 +137,17 @@ static int real(lua_State *L)
     return 1;
 }
 
+static int target(lua_State *L)
+{
+    char text[PATH_MAX];
+    const char *path = luaL_checkstring(L, 1);
+    ssize_t len = readlink(path, text, sizeof text);
+    if (len < 0)
+        return fail(L, path);
+    lua_pushlstring(L, text, (size_t)len);
+    return 1;
+}
+
 static int make_directory(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -221,6 +233,7 @@ int pp_bind_files(lua_State *L)
         {"list", list},
         {"status", status},
         {"real", real},
+        {"target", target},
         {"write", write_file},
         {"make_directory", make_directory},
         {"set_mode", set_mode},

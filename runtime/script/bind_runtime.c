@@ -8,7 +8,8 @@
  *     on_signal(name, fn)                timer(fn [, guard]), watch(directory, fn): bind_timer.h
  *     retire_tasks() → array             drop_task(thread): pp_call_retire, pp_call_drop
  *     set_handler_timeout(ms)            how long one call may keep the loop: watchdog.h
- *     collect() → KB in use, after two full collections                   version */
+ *     collect() → KB in use, after two full collections    collect_idly(): the same in idle time, in small steps
+ *     version */
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/conn.h"
@@ -212,6 +213,14 @@ static int collect(lua_State *L)
     return 1;
 }
 
+/* What the first cycle finds to be garbage may have finalisers; what only they held goes in the next. The one that is
+ * under way has looked at a part already. */
+static int collect_idly(lua_State *L)
+{
+    pp_vm_of(L)->gc_cycles = 3;
+    return 0;
+}
+
 int pp_bind_runtime(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -232,6 +241,7 @@ int pp_bind_runtime(lua_State *L)
         {"stop", stop},
         {"closing", closing},
         {"collect", collect},
+        {"collect_idly", collect_idly},
         {"set_handler_timeout", set_handler_timeout},
         {NULL, NULL},
     };

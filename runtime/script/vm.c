@@ -77,6 +77,7 @@ static void preload_all(lua_State *L)
         {"painda.core.control", pp_bind_control},
         {"painda.core.files", pp_bind_files},
         {"painda.core.terminal", pp_bind_terminal},
+        {"painda.core.last_words", pp_bind_last_words},
         {"painda.core.supervisor", pp_bind_supervisor},
         {NULL, NULL},
     };
@@ -107,7 +108,8 @@ static bool gc_step(void *arg)
 {
     struct pp_vm *vm = arg;
     size_t used = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0);
-    if (!vm->gc_running && used < vm->gc_base + vm->gc_base * GC_GROWTH_PERCENT / 100 + GC_LEAST_KB)
+    if (!vm->gc_running && vm->gc_cycles == 0 &&
+        used < vm->gc_base + vm->gc_base * GC_GROWTH_PERCENT / 100 + GC_LEAST_KB)
         return false;
     uint64_t start = pp_clock_ns();
     vm->gc_running = lua_gc(vm->L, LUA_GCSTEP, GC_STEP_KB) == 0;
@@ -115,9 +117,11 @@ static bool gc_step(void *arg)
     if (pause > vm->gc_longest_pause)
         vm->gc_longest_pause = pause;
     vm->gc_steps++;
-    if (!vm->gc_running)
+    if (!vm->gc_running) {
         vm->gc_base = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0);
-    return vm->gc_running;
+        vm->gc_cycles -= vm->gc_cycles > 0;
+    }
+    return vm->gc_running || vm->gc_cycles > 0;
 }
 
 struct pp_vm *pp_vm_new(struct pp_loop *loop)

@@ -37,6 +37,7 @@ struct pp_vm {
     uint64_t gc_longest_pause; /* ns, of one idle step */
     uint64_t gc_steps;
     size_t gc_base; /* KB in use when the last cycle ended */
+    unsigned gc_cycles; /* to be gone through in idle time, however little the heap has grown */
     bool gc_running;
 };
 

@@ -184,3 +184,12 @@ def test_log_level_silences():
     with Server(HELLO, "--log-level", "error", listens=False, port=free_port()) as server:
         server.wait_to_accept()
     assert server.log == ""
+
+
+def test_an_application_that_is_not_loaded_in_time_is_given_up_at_the_start_too(tmp_path):
+    app = tmp_path / "app.lua"
+    app.write_text('local painda = require "painda"\npainda.PPServer { port = 0 }\n\npainda.sleep(1e9)\n')
+    result = painda("run", app, "--load-timeout", "100")
+    assert result.returncode == 1
+    last = result.stderr.rstrip().splitlines()[-1]
+    assert re.fullmatch(r"painda: it was not loaded within 100 ms, and waits at \S*app\.lua:4", last), result.stderr

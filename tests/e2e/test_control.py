@@ -134,6 +134,36 @@ def test_a_path_that_cannot_be_is_an_error(path, tmp_path, home):
     assert "--control" in result.stderr and path in result.stderr
 
 
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path, home):
+    data = tmp_path / "data.json"
+    data.write_text("{}")
+    result = painda("run", write(tmp_path), "--control", data, env=home)
+    assert result.returncode == 1
+    assert f"--control: cannot open {data}: it is there and is no socket" in result.stderr
+    assert data.read_text() == "{}"
+    assert sorted(os.listdir(tmp_path)) == ["app.lua", "data.json"]
+
+
+def test_the_socket_of_a_server_that_runs_is_left_to_it(tmp_path, home):
+    path = Path(home["PAINDA_CONTROL_DIR"]).parent / "here.sock"
+    with Server(APP, "--control", path, env=home) as first:
+        result = painda("run", write(tmp_path), "--control", path, env=home)
+        assert result.returncode == 1
+        assert "another server listens there" in result.stderr
+        assert Line(str(path)).ask("info")["result"]["pid"] == first.pid
+    assert not path.exists()
+
+
+def test_a_socket_that_is_dead_is_replaced(home):
+    path = Path(home["PAINDA_CONTROL_DIR"]).parent / "here.sock"
+    server = Server(APP, "--control", path, env=home)
+    server.start()
+    server.kill()
+    assert path.is_socket()
+    with Server(APP, "--control", path, env=home) as server:
+        assert Line(str(path)).ask("info")["result"]["pid"] == server.pid
+
+
 def write(tmp_path, name="app.lua"):
     (tmp_path / name).write_text(APP)
     return tmp_path / name

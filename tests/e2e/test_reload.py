@@ -293,6 +293,18 @@ def test_a_hundred_reloads_leave_memory_as_it_was(app):
         eventually(lambda: ask("b") and server.rss() - before < 16 << 20, "100 generations of 1 MB are collected")
 
 
+def test_generations_that_nothing_holds_are_not_counted(app):
+    with Server(app.path) as server, WebSocket(server) as ws:
+        ask = Asker(ws)
+        for _ in range(30):
+            assert hang_up(server)
+        alive = 31
+        for _ in range(10):  # few questions: what they leave would have the collector run sooner or later
+            time.sleep(0.2)
+            alive = ask("stats")["generationsAlive"] if alive > 1 else 1
+        assert alive == 1
+
+
 def test_a_signal_storm(app):
     with Server(app.path) as server, WebSocket(server) as ws:
         ask = Asker(ws)

@@ -51,6 +51,20 @@ def test_rollback_returns_to_the_versions_before(app):
         assert (stats["reloads"], stats["rollbacks"], stats["reloadsFailed"]) == (3, 2, 0)
 
 
+def test_rollback_does_not_go_back_to_the_same(app):
+    with Server(app.path) as server, WebSocket(server) as ws:
+        ask = Asker(ws)
+        pid = ("--pid", str(server.process.pid))
+        assert hang_up(server)
+        assert "there is no version before this one" in painda("rollback", *pid).stderr
+        app.write(2)
+        for _ in range(10):
+            assert hang_up(server)
+        assert painda("rollback", *pid).returncode == 0
+        assert ask("version") == 1
+        assert "there is no version before this one" in painda("rollback", *pid).stderr
+
+
 def test_a_rollback_stays_until_a_file_changes(app):
     with Server(app.path, "--watch") as server, WebSocket(server) as ws:
         ask = Asker(ws)

@@ -1,12 +1,14 @@
 """What --watch sees: saves of every kind, by whatever way a file is loaded, and when it loads nothing."""
+import os
 import re
 import shutil
+import tempfile
 import time
 
 import pytest
 
 from lab import Asker
-from painda import Server, WebSocket, eventually
+from painda import ROOT, Server, WebSocket, eventually, painda
 from reloading import app, becomes  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.asan
@@ -99,6 +101,47 @@ def test_a_link_to_elsewhere_is_followed(app, tmp_path_factory):
     with Server(app.path, "--watch") as server, WebSocket(server) as ws:
         real.write_text(app.source(2))
         becomes(Asker(ws), 2)
+
+
+@pytest.mark.parametrize("chain", [False, True], ids=["a link", "a link to a link"])
+def test_a_folder_that_is_a_link_may_be_made_to_lead_elsewhere(app, chain):
+    for version in (1, 2, 3):
+        (app.folder / f"r{version}").mkdir()
+        app.save(f"return {version}\n", f"r{version}/level.lua")
+        app.save(app.source(0, extra=LEVEL % 'require "level"'), f"r{version}/app.lua")
+
+    def lead(version):
+        fresh = app.folder / "fresh"
+        fresh.symlink_to(f"r{version}")
+        fresh.rename(app.folder / ("stage" if chain else "current"))
+
+    lead(1)
+    if chain:
+        (app.folder / "current").symlink_to(app.folder / "stage")
+    for path, cwd in ((app.folder / "current/app.lua", ROOT), ("current/app.lua", app.folder)):
+        with Server(path, "--watch", cwd=cwd) as server, WebSocket(server) as ws:
+            ask = Asker(ws)
+            assert ask("level") == 1
+            for version in (2, 3):
+                lead(version)
+                eventually(lambda: ask("level") == version, f"release {version}")
+        lead(1)
+
+
+def test_the_command_finds_a_server_by_the_link_that_it_was_started_through(app):
+    for release in ("r1", "r2"):
+        (app.folder / release).mkdir()
+        app.save(app.source(1 if release == "r1" else 2), release + "/app.lua")
+    link = app.folder / "current"
+    link.symlink_to("r1")
+    env = {**os.environ, "PAINDA_CONTROL_DIR": tempfile.mkdtemp(prefix="pp-")}
+    with Server(link / "app.lua", env=env) as server, WebSocket(server) as ws:
+        (app.folder / "fresh").symlink_to("r2")
+        (app.folder / "fresh").rename(link)
+        done = painda("reload", link / "app.lua", env=env)
+        assert done.returncode == 0, done.stderr
+        assert Asker(ws)("version") == 2
+    shutil.rmtree(env["PAINDA_CONTROL_DIR"])
 
 
 def test_a_loop_at_load_time_is_ended_and_shown(app):

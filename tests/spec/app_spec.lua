@@ -189,6 +189,23 @@ describe("an application", function()
     assert.equal(number + 2, reload.current.number)
   end)
 
+  it("can't be asked for by the code that is being loaded, which would never end", function()
+    write("app.lua", [[
+      spec_report.loads = (spec_report.loads or 0) + 1
+      local painda = require "painda"
+      for _, ask in ipairs { painda.reload, painda.rollback } do
+        spec_report.ok, spec_report.why = pcall(function() ask() return 1 end)
+      end
+    ]])
+    local number = reload.current.number
+    reloaded()
+    assert.is_false(report.ok)
+    assert.matches("app.lua:%d+: code that is being loaded can't have the application loaded again", report.why)
+    painda.sleep(20)
+    assert.equal(1, report.loads)
+    assert.equal(number + 1, reload.current.number)
+  end)
+
   it("can't wait in a module that is being required, and is told so", function()
     write("slow.lua", "require('painda').sleep(1)")
     write("app.lua", "require 'slow'")

@@ -49,6 +49,28 @@ describe("painda test", function()
     assert.matches("\n2 successes / 0 failures / 0 errors / 0 pending : ", text)
   end)
 
+  it("ends the run at a loop that nothing can end from within, and names its test", function()
+    write("spec/a_spec.lua", [[
+      describe("a loop", function()
+        it("is left", function() end)
+        it("goes on", function() while true do end end)
+      end)
+    ]])
+    local code, text = run "--timeout 50"
+    assert.equal(1, code, text)
+    assert.matches('\npainda: %S*spec/a_spec.lua:3: "a loop goes on" did not end within 1100 ms', text)
+  end)
+
+  it("names the test that crashes the process", function()
+    write("spec/a_spec.lua", [[
+      it("is well", function() end)
+      it("is not", function() require("ffi").cast("int *", 8)[0] = 1 end)
+    ]])
+    local code, text = run()
+    assert.is_not.equal(0, code)
+    assert.matches('\npainda: %S*spec/a_spec.lua:2: "is not" crashed the process\n', text)
+  end)
+
   it("fails where one does, and says where", function()
     write("spec/a_spec.lua", [[
       it("is right", function() end)

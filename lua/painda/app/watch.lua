@@ -5,7 +5,7 @@ local files = require "painda.core.files"
 local log = require "painda.log"
 local runtime = require "painda.core.runtime"
 
-local ipairs, pairs, next = ipairs, pairs, next
+local pairs, next = pairs, next
 
 local QUIET = 60 -- ms without an event before it is looked at: editors write in several steps
 local LATEST = 1000 -- ms after the first event when it is looked at though they go on
@@ -22,7 +22,8 @@ local quiet, missing
 local first -- when the first event came that was not looked at
 
 local function directory_of(path)
-  return path:match "^(.*)/[^/]*$" or "."
+  local directory = path:match "^(.*)/[^/]*$" or "."
+  return directory == "" and "/" or directory
 end
 
 local function name_of(path)
@@ -78,15 +79,34 @@ local function watch(directory)
   return true
 end
 
--- The folders to watch: those of the files, and of what these are links to. Notes the names that matter.
-local function folders()
-  local wanted = {}
-  names = {}
-  for path in pairs(_M.files()) do
-    for _, one in ipairs { path, files.real(path) } do
-      wanted[directory_of(one)] = true
-      names[name_of(one)] = true
+-- Adds the links on the way to a path to `found`, its folders' too: each may be made to lead elsewhere.
+local function find_links(path, found)
+  for stop in (path .. "/"):gmatch "()/" do
+    local way = path:sub(1, stop - 1)
+    local target = not found[way] and files.target(way)
+    if target then
+      found[way] = true
+      find_links(target:find "^/" and target or directory_of(way) .. "/" .. target, found)
     end
+  end
+end
+
+-- The folders to watch: those of the files, of what these are links to, and of links on the way. Notes the names that
+-- matter.
+local function folders()
+  local wanted, links = {}, {}
+  names = {}
+  local function add(path)
+    wanted[directory_of(path)] = true
+    names[name_of(path)] = true
+  end
+  for path in pairs(_M.files()) do
+    add(path)
+    add(files.real(path) or path)
+    find_links(path, links)
+  end
+  for path in pairs(links) do
+    add(path)
   end
   for directory in pairs(wanted) do
     names[name_of(directory)] = true -- a folder that is watched tells of its own end

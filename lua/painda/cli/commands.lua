@@ -105,8 +105,8 @@ commands[#commands + 1] = {
       name = "load-timeout",
       value = "MS",
       kind = "milliseconds",
-      about = "time that loading a new version may take (30000)",
-      doc = "how long loading a new version may take, 30000 by default",
+      about = "time that loading may take, at the start and at a reload (30000)",
+      doc = "how long loading may take, at the start and at a reload, 30000 by default",
     },
     {
       name = "hard-timeout",

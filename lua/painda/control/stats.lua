@@ -30,7 +30,7 @@ function _M.gather()
   end
   table.sort(servers, by_port)
   all.pid = files.process().pid
-  all.application = control.application
+  all.application = control.application()
   all.version = runtime.version
   reload.add_stats(all)
   all.servers = json.array(servers)

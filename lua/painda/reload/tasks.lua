@@ -86,7 +86,8 @@ function _M.numbered(number)
   end
 end
 
--- How many generations something holds still: their code, or a coroutine of it. Exact after a full collection.
+-- How many generations something holds still: their code, or a coroutine of it. Exact after a full collection,
+-- which follows each swap in idle time.
 function _M.alive()
   local count = 0
   for _ in next, by_id do

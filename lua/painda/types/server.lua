@@ -85,7 +85,7 @@
 ---@field presenceTracked integer clients that presence tracks
 ---@field uptime number seconds
 ---@field generation integer number of the code that serves
----@field generationsAlive integer generations whose code, or a waiting task of it, is held; exact after a full collection
+---@field generationsAlive integer generations whose code, or a waiting task of it, is held; exact a moment after a reload
 ---@field reloads integer
 ---@field reloadsFailed integer reloads and rollbacks after which the code went on
 ---@field rollbacks integer

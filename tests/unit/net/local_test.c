@@ -92,12 +92,32 @@ static void echoes_to_its_owner(void)
     close_server(&server);
 }
 
-static void takes_the_place_of_a_file_and_goes_only_with_its_own(void)
+static void takes_the_place_of_nobody_who_listens_and_of_no_other_file(void)
+{
+    struct server first;
+    struct pp_local_listener *none;
+    char other[128];
+    open_server(&first);
+    CU_ASSERT_EQUAL(pp_local_listen(first.loop, path, &ops, &first, &none), -EADDRINUSE);
+    int fd = pp_local_dial(path);
+    CU_ASSERT_TRUE(fd >= 0);
+    close(fd);
+    snprintf(other, sizeof other, "%s/data", folder);
+    FILE *file = fopen(other, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fclose(file);
+    CU_ASSERT_EQUAL(pp_local_listen(first.loop, other, &ops, &first, &none), -EEXIST);
+    CU_ASSERT_EQUAL(unlink(other), 0);
+    close_server(&first);
+}
+
+static void goes_only_with_its_own_file(void)
 {
     struct server first, second;
     open_server(&first);
+    CU_ASSERT_EQUAL(unlink(path), 0);
     second = (struct server){.loop = first.loop};
-    CU_ASSERT_EQUAL(pp_local_listen(first.loop, path, &ops, &second, &second.listener), 0);
+    CU_ASSERT_EQUAL_FATAL(pp_local_listen(first.loop, path, &ops, &second, &second.listener), 0);
     pp_local_unlisten(first.listener);
     first.listener = NULL;
     int fd = pp_local_dial(path); /* the second's is still there */
@@ -181,8 +201,9 @@ static void closes_its_connections_with_it(void)
 int main(void)
 {
     return pp_run_suite("net/local", (CU_TestInfo[]){{"echoes to its owner", echoes_to_its_owner},
-                                                     {"takes the place of a file, and goes only with its own",
-                                                      takes_the_place_of_a_file_and_goes_only_with_its_own},
+                                                     {"takes the place of nobody who listens, and of no other file",
+                                                      takes_the_place_of_nobody_who_listens_and_of_no_other_file},
+                                                     {"goes only with its own file", goes_only_with_its_own_file},
                                                      {"refuses paths that cannot be", refuses_paths_that_cannot_be},
                                                      {"closes who does not read", closes_who_does_not_read},
                                                      {"has room for so many", has_room_for_so_many},
