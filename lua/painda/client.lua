@@ -17,7 +17,7 @@ local scope = require "painda.client.scope"
 local setmetatable, type, error, tostring, pairs = setmetatable, type, error, tostring, pairs
 local EMPTY = scope.EMPTY
 
-local Client = setmetatable(api.class { __name = "painda.PPClient" }, { __index = scope.Scope })
+local Client = setmetatable({ __name = "painda.PPClient" }, { __index = scope.Scope })
 Client.__index = Client
 
 function Client:__tostring()
@@ -62,6 +62,8 @@ end
 function Client:gracefulShutdown(timeout)
   line.close_and_wait(self, 1001, "client shutting down", timeout)
 end
+
+api.class("client", Client, Client, scope.Scope)
 
 -- --- making one ---
 

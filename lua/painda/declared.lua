@@ -3,6 +3,7 @@
 
 local ffi = require "ffi"
 local core = require "painda.core.state"
+local api = require "painda.api"
 local memory = require "painda.declared.memory"
 local types = require "painda.declared.types"
 local views = require "painda.declared.views"
@@ -358,6 +359,7 @@ function _M.migrate(old, new, migrate_fn)
   return state
 end
 
+api.class("schema", Schema, Schema)
 _M.Schema = Schema
 
 return _M

@@ -10,7 +10,7 @@
 
 local api = require "painda.api"
 
-local tonumber, pairs, ipairs = tonumber, pairs, ipairs
+local tonumber, pairs = tonumber, pairs
 
 -- What a peer has sent may stand in a message, and the patterns below take a time that grows with its square.
 local MOST_LOOKED_AT = 1000 -- bytes of a message
@@ -19,33 +19,14 @@ local MOST_FRAMES = 8 -- of a traceback that are shown with their line
 
 local _M = {}
 
--- What Lua says where a method of the runtime was not given its object.
-local NO_OBJECT = {
-  "painda/[%w_/]+%.lua:%d+: attempt to index [%a ]+'[%w_]+' %(a %a+ value%)$",
-  "painda/[%w_/]+%.lua:%d+: attempt to index a %a+ value$",
-  "painda/[%w_/]+%.lua:%d+: attempt to perform arithmetic on field '[%w_]+' %(a nil value%)$",
-  "painda/[%w_/]+%.lua:%d+: attempt to call method '[%w_]+' %(a nil value%)$",
-  "painda/[%w_/]+%.lua:%d+: bad argument #1 to '[%w_() ]+' %([%w_.]+ expected, got [%w ]+%)$",
-}
-
 -- The text with a hint at the end of its first line, where one is known.
 function _M.with_hint(text)
   local first, rest = text:match "^([^\n]*)(.*)$"
   if #first > MOST_LOOKED_AT then
     return text
   end
-  for _, pattern in ipairs(NO_OBJECT) do
-    if first:find(pattern) then
-      return first .. ": were its arguments right, and was it called with a colon, as in server:emit(…)?" .. rest
-    end
-  end
-  local kind, name = first:match "attempt to call (%a+) '([^']+)' %(a nil value%)$"
-  if kind == "method" then
-    return first .. api.method_hint(name) .. rest
-  elseif kind == "field" then
-    return first .. api.field_hint(name) .. rest
-  end
-  return text
+  local name = first:match "attempt to call %a+ '([^']+)' %(a nil value%)$"
+  return name and first .. api.hint(name) .. rest or text
 end
 
 -- The source that a traceback names, whose long paths it shortens; nil where it is none of the application's.

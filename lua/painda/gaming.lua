@@ -6,6 +6,7 @@
 -- Comparing is C's. Patching is done here, on the tables themselves: it looks at what the delta names and nothing else.
 
 local core = require "painda.core.delta"
+local api = require "painda.api"
 local json = require "painda.core.json"
 
 local getmetatable, setmetatable, type, next, pairs = getmetatable, setmetatable, type, next, pairs
@@ -271,12 +272,6 @@ local StateManager = {}
 StateManager.__index = StateManager
 StateManager.__name = "painda.StateManager"
 
-local function check_self(self, name)
-  if getmetatable(self) ~= StateManager then
-    error(("call it with a colon: state:%s(…)"):format(name), 3)
-  end
-end
-
 -- A state and what of it was told last. The first delta is from the state as it is given.
 function _M.StateManager(initial)
   local self = setmetatable({ _state = initial == nil and {} or initial, _seen = core.snapshot() }, StateManager)
@@ -289,7 +284,6 @@ end
 
 -- Changes the state: fn(state) does, or may return another one; or a table of changes is merged in, as a delta is.
 function StateManager:update(change)
-  check_self(self, "update")
   local state, wrong
   if type(change) == "function" then
     state = change(self._state)
@@ -309,19 +303,16 @@ function StateManager:update(change)
 end
 
 function StateManager:getState()
-  check_self(self, "getState")
   return self._state
 end
 
 function StateManager:setState(state)
-  check_self(self, "setState")
   self._state = state
   return self
 end
 
 -- What changed since it was asked last, or nil. Raises where the state can't be sent; then what was told stays.
 function StateManager:getDelta()
-  check_self(self, "getDelta")
   local delta, wrong = self._seen:step(self._state)
   if wrong then
     error("state:getDelta: " .. tostring(wrong), 2)
@@ -329,4 +320,6 @@ function StateManager:getDelta()
   return delta
 end
 
-return _M
+api.class("state", StateManager, StateManager)
+
+return api.module("painda.gaming", _M)

@@ -38,7 +38,7 @@ local STATIC = {
 }
 local METHODS = { "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS" }
 
-local HttpServer = api.class { __name = "painda.HttpServer" }
+local HttpServer = { __name = "painda.HttpServer" }
 HttpServer.__index = HttpServer
 
 local _M = {}
@@ -207,6 +207,8 @@ function HttpServer:__tostring()
   return "HttpServer on port " .. tostring(self.port)
 end
 
+api.class("http", HttpServer, HttpServer)
+
 local function open(chosen, port)
   local tls = chosen.tls or {}
   local listener, err = core.listen {
@@ -263,4 +265,4 @@ function _M.HttpServer(given)
   return self
 end
 
-return _M
+return api.module("painda.http", _M)

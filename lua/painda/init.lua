@@ -32,6 +32,7 @@ local lazy = {
   gaming = { "painda.gaming" },
   ppMetricsPlugin = { "painda.metrics", "plugin" },
   PPVirtualClient = { "painda.virtual_client", "PPVirtualClient" },
+  PPServer = { "painda.server" },
   PPClient = { "painda.client", "PPClient" },
   PPSchemaRegistry = { "painda.schema", "PPSchemaRegistry" },
   schema = { "painda.declared", "schema" },
@@ -65,18 +66,21 @@ function painda.rollback()
   return reload.as_before(require("painda.app").rollback)
 end
 
+api.module("painda", painda, lazy)
+
 -- A constructor that is called: painda.PPServer { … }, with its other functions as fields.
 local function constructor(module)
   local functions = require(module)
-  return setmetatable({}, {
+  local new = api.checked_function("painda", painda, "PPServer", functions.new)
+  local made = {}
+  made.attachTo = api.checked_function("painda.PPServer", made, "attachTo", functions.attachTo)
+  return setmetatable(made, {
     __call = function(_, ...)
-      return functions.new(...)
+      return new(...)
     end,
     __index = functions,
   })
 end
-
-api.fields = { painda, lazy, { PPServer = true } }
 
 return setmetatable(painda, {
   __index = function(self, name)
@@ -89,9 +93,14 @@ return setmetatable(painda, {
       if field then
         value = value[field]
       end
+      if type(value) == "function" then
+        value = api.checked_function("painda", painda, name, value)
+      end
     end
     if value ~= nil then
       rawset(self, name, value)
+    else
+      api.miss(painda, name)
     end
     return value
   end,

@@ -2,4 +2,12 @@
 --
 --   local value, err = json.decode(text)     local text, err = json.encode(value)
 
-return require "painda.core.json"
+local core = require "painda.core.json"
+local api = require "painda.api"
+
+local _M = {}
+for name, value in pairs(core) do
+  _M[name] = value
+end
+
+return api.module("painda.json", _M)

@@ -1,6 +1,7 @@
 -- Logging: one line an event. log.info("joined", { room = "lobby", client = client.id })
 
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 
 local type, tostring, pairs = type, tostring, pairs
 local write = runtime.log
@@ -43,4 +44,4 @@ function _M.set_level(level)
   end
 end
 
-return _M
+return api.module("painda.log", _M)

@@ -9,6 +9,7 @@
 
 local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local faults = require "painda.faults"
 local hooks = require "painda.hooks"
 local options = require "painda.options"
@@ -182,6 +183,8 @@ function Metrics:prometheus()
   return concat(out)
 end
 
+api.class("metrics", Metrics, Metrics)
+
 -- --- the plugin ---
 
 local RESERVED = { le = true, version = true } -- samples have these of their own
@@ -243,13 +246,13 @@ _M.plugin = {
     if not checked.prefix:find "^[%a_:][%w_:]*$" then
       error(("ppMetricsPlugin: %q can't begin the name of a metric"):format(checked.prefix), 0)
     end
-    local api = setmetatable({
+    local metrics = setmetatable({
       _server = ctx._server,
       _prefix = checked.prefix,
       _labels = labels_text(checked.labels or {}),
       _measures = { handlerTime = checked.handlerTime, loopDelay = checked.loopDelay },
     }, Metrics)
-    ctx:expose(api)
+    ctx:expose(metrics)
     local stop = begin(ctx._server, checked)
     reload.on_unload(stop)
     return { onShutdown = stop }

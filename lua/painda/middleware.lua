@@ -14,7 +14,8 @@ local log = require "painda.log"
 local reload = require "painda.reload"
 local tasks = require "painda.reload.tasks"
 
-local type, error, xpcall, debug, next, setmetatable = type, error, xpcall, debug, next, setmetatable
+local type, error, xpcall, debug, next, setmetatable, tostring =
+  type, error, xpcall, debug, next, setmetatable, tostring
 local new_timer, spawn, handle, size = runtime.timer, runtime.spawn, runtime.handle, core.size
 local collectgarbage = collectgarbage
 
@@ -159,6 +160,14 @@ local function answer(run, at, err)
   end
 end
 
+-- What is wrong with an answer, or nil. It refuses then: who can't say what they mean have not said "yes".
+local function answer_fault(err)
+  if err ~= nil and type(err) ~= "string" and not Error.is(err) then
+    local shown = type(err) == "table" and "a table" or tostring(err)
+    return ("next takes nothing, to pass on, or why not: a text or a painda.Error, not %s"):format(shown)
+  end
+end
+
 local function on_raise(raised)
   return { raised = raised, trace = debug.traceback("", 2) }
 end
@@ -183,7 +192,11 @@ local function invoke(run, at)
       return
     end
     called = true
-    answer(run, at, err)
+    local wrong = answer_fault(err)
+    answer(run, at, wrong and Error.new(wrong, "MIDDLEWARE_ERROR") or err)
+    if wrong then
+      error(wrong, 2)
+    end
   end
   local ok, failure
   if run.message then

@@ -24,7 +24,7 @@ local send_control = core.send_control
 local run_each, spawn, gather = emitter.run_each, runtime.spawn, handlers.gather
 local EVENTS, EMPTY = sockets.EVENTS, sockets.EMPTY
 
-local Namespace = api.class {}
+local Namespace = {}
 Namespace.__index = Namespace
 Namespace.__name = "painda.Namespace"
 
@@ -207,6 +207,8 @@ end
 function Namespace:getClients()
   return target.new(self.server, self):fetchSockets()
 end
+
+api.class("namespace", Namespace, Namespace)
 
 -- --- telling a client that it can't ---
 

@@ -2,6 +2,7 @@
 
 local core = require "painda.core.server"
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local arguments = require "painda.arguments"
 local Error = require "painda.error"
 local hooks = require "painda.hooks"
@@ -141,5 +142,8 @@ end
 function NamespaceSocket:close(code, reason)
   return self.client:close(code, reason)
 end
+
+api.serves(Socket, metatable)
+api.class("socket", NamespaceSocket, metatable)
 
 return _M

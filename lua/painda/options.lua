@@ -70,6 +70,11 @@ function _M.check_event(what, name, known)
   error(("%s: there is no event %s%s"):format(what, shown, _M.hint_of_few(name, known)), 3)
 end
 
+-- "a table", "an error".
+function _M.a(kind)
+  return (kind:find "^[aeiou]" and kind ~= "userdata" and "an " or "a ") .. kind
+end
+
 local function names_of(spec)
   local names = {}
   for name in pairs(spec) do
@@ -119,7 +124,7 @@ local function complaint(rule, value)
   end
   local named = {}
   for i, kind in ipairs(kinds) do
-    named[i] = (kind:find "^[aeiou]" and "an " or "a ") .. kind
+    named[i] = _M.a(kind)
   end
   return "must be " .. concat(named, " or ")
 end

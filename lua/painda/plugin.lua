@@ -6,6 +6,7 @@
 -- Registering does all or nothing: what install asks for is put off until it has returned.
 
 local core = require "painda.core.server"
+local api = require "painda.api"
 local hooks = require "painda.hooks"
 local log = require "painda.log"
 local options = require "painda.options"
@@ -35,14 +36,7 @@ local Context = {}
 Context.__index = Context
 Context.__name = "painda.PluginContext"
 
-local function check_context(self, name)
-  if getmetatable(self) ~= Context then
-    error(("call it with a colon: ctx:%s(…)"):format(name), 3)
-  end
-end
-
 local function check_function(self, name, fn)
-  check_context(self, name)
   if type(fn) ~= "function" then
     error(("plugin %q: ctx:%s takes a function, not a %s"):format(self.name, name, type(fn)), 3)
   end
@@ -79,39 +73,33 @@ end
 
 -- What another plugin has exposed, or nil.
 function Context:getPlugin(name)
-  check_context(self, "getPlugin")
   return _M.get(self._server, name)
 end
 
 -- What server:getPlugin gives for this plugin.
-function Context:expose(api)
-  check_context(self, "expose")
-  if api == nil then
+function Context:expose(exposed)
+  if exposed == nil then
     error(("plugin %q: ctx:expose takes a value, such as a table of functions"):format(self.name), 2)
   end
-  self._entry.api = api
+  self._entry.api = exposed
   return self
 end
 
 -- Sends a message to every client but `except`.
 function Context:broadcast(message, except)
-  check_context(self, "broadcast")
   return self._server:broadcast(message, except)
 end
 
 function Context:getClientCount()
-  check_context(self, "getClientCount")
   return core.stats(self._server._core).clients
 end
 
 function Context:getClient(id)
-  check_context(self, "getClient")
   return self._server:getClient(id)
 end
 
 -- Writes a line with the plugin's name: values are joined by spaces, and a table at the end is a table of fields.
 function Context:log(...)
-  check_context(self, "log")
   local n, fields, words = select("#", ...), { plugin = self.name }, {}
   for i = 1, n do
     local value = select(i, ...)
@@ -125,6 +113,8 @@ function Context:log(...)
   end
   log.info(concat(words, " "), fields)
 end
+
+api.class("ctx", Context, Context)
 
 -- --- registering ---
 

@@ -16,13 +16,13 @@ local emitter = require "painda.emitter"
 local options = require "painda.options"
 local reload = require "painda.reload"
 
-local setmetatable, getmetatable, type, next, error, ipairs = setmetatable, getmetatable, type, next, error, ipairs
+local setmetatable, type, next, error, ipairs = setmetatable, type, next, error, ipairs
 local concat, max, huge = table.concat, math.max, math.huge
 local encode, decode, publish = json.encode, json.decode, core.publish
 local now, wall, spawn = runtime.now, runtime.wall, runtime.spawn
 local EVENTS = { "change", "join", "leave", "update" }
 
-local Presence = api.class {}
+local Presence = {}
 Presence.__index = Presence
 Presence.__name = "painda.Presence"
 
@@ -39,15 +39,8 @@ _M.OPTIONS = {
 
 -- --- arguments ---
 
-local function check_self(self, name)
-  if getmetatable(self) ~= Presence then
-    error(("call it with a colon: server.presence:%s(…)"):format(name), 3)
-  end
-end
-
 -- The id of a client, or of a string that is one.
 local function id_of(self, name, client)
-  check_self(self, name)
   if type(client) == "string" then
     return client
   end
@@ -305,7 +298,6 @@ end
 
 -- All of them, in the order in which they came.
 function Presence:list()
-  check_self(self, "list")
   local out = {}
   for i, record in ipairs(ordered(self)) do
     out[i] = view(record)
@@ -314,13 +306,11 @@ function Presence:list()
 end
 
 function Presence:count()
-  check_self(self, "count")
   return self._count
 end
 
 -- Sends the whole list to all that are tracked, now.
 function Presence:sync()
-  check_self(self, "sync")
   disarm(self)
   if self._count > 0 then
     synchronise(self, true)
@@ -332,7 +322,6 @@ end
 
 -- "join", "update", "leave": fn(presence, client), at once. "change": fn(presences), once for all that a sync tells.
 function Presence:on(name, fn)
-  check_self(self, "on")
   options.check_event("presence:on", name, EVENTS)
   emitter.check("presence:on", name, fn)
   local registrations = reload.registering(self.server, 2)
@@ -343,7 +332,6 @@ end
 
 -- Stops listening: one function, or every listener of that name.
 function Presence:off(name, fn)
-  check_self(self, "off")
   options.check_event("presence:off", name, EVENTS)
   local listeners = reload.registrations(self.server).presence
   if listeners then
@@ -357,6 +345,8 @@ function Presence:onChange(fn)
   emitter.check("presence:onChange", "change", fn)
   return self:on("change", fn)
 end
+
+api.class("server.presence", Presence, Presence)
 
 -- --- for the server ---
 

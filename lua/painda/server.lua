@@ -28,7 +28,7 @@ local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, er
 local broadcast, check, flat = core.broadcast, server_options.check, server_options.flat
 local huge = math.huge
 
-local Server = api.class {}
+local Server = {}
 Server.__index = Server
 Server.__name = "painda.Server"
 
@@ -592,5 +592,7 @@ function Server:gracefulShutdown(timeout)
   finish(self)
   return left == 0
 end
+
+api.class("server", Server, Server)
 
 return _M

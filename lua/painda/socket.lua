@@ -19,7 +19,7 @@ local type, error, tostring = type, error, tostring
 local flat_send, relay = flat.send, flat.relay
 local send, send_control = core.send, core.send_control
 
-local Socket = api.class { recovered = false }
+local Socket = { recovered = false }
 local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- Names that mean something else than a message type; a message of such a type is told to "message" listeners only.
@@ -406,5 +406,8 @@ end
 function Socket:bufferedAmount()
   return core.queued(self._ref)
 end
+
+api.class("client:timeout(ms)", Timed, Timed)
+api.class("client", Socket, metatable)
 
 return _M

@@ -21,7 +21,7 @@ local room = require "painda.room"
 local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
 local broadcast = core.broadcast
 
-local Target = api.class {}
+local Target = {}
 Target.__index = Target
 Target.__name = "painda.Target"
 
@@ -172,5 +172,7 @@ function Target:disconnectSockets(code, reason)
   end
   return #sockets
 end
+
+api.class("to(room)", Target, Target)
 
 return _M

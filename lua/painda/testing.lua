@@ -6,6 +6,7 @@
 --   assert.equal("welcome", testing.waitForMessage(env.client, "system").payload)
 --   env.clock:advance(30000)
 
+local api = require "painda.api"
 local clocks = require "painda.testing.clock"
 local inbox = require "painda.testing.inbox"
 local options = require "painda.options"
@@ -150,6 +151,8 @@ function Env:close()
   end
 end
 
+api.class("env", Env, Env)
+
 local OWN = {
   real = { type = "boolean", default = false },
   clock = { type = "boolean", default = true },
@@ -197,4 +200,4 @@ function _M.close_all(scope)
   end
 end
 
-return _M
+return api.module("painda.testing", _M)

@@ -1,6 +1,7 @@
 -- Timers of the application: painda.after and painda.every. They end with the generation that made them.
 
 local runtime = require "painda.core.runtime"
+local api = require "painda.api"
 local reload = require "painda.reload"
 
 local setmetatable, type, error, tostring, max, floor = setmetatable, type, error, tostring, math.max, math.floor
@@ -21,6 +22,8 @@ function Timer:cancel()
   core:stop()
   return true
 end
+
+api.class("timer", Timer, Timer)
 
 local function check(what, ms, fn, least)
   if type(ms) ~= "number" or not (ms >= least and ms <= 1e12) then

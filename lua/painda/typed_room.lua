@@ -27,13 +27,13 @@ local ticks = require "painda.typed_room.ticks"
 local varint = require "painda.typed_room.varint"
 local views = require "painda.typed_room.views"
 
-local setmetatable, getmetatable, type, error, next, ipairs = setmetatable, getmetatable, type, error, next, ipairs
+local setmetatable, type, error, next, ipairs = setmetatable, type, error, next, ipairs
 local xpcall, sort = xpcall, table.sort
 local arm, touch, spawn, traceback = ticks.arm, room_state.touch, runtime.spawn, debug.traceback
 
 local EVENTS = { "join", "leave", "tick" }
 
-local Room = api.class {}
+local Room = {}
 Room.__index = Room
 Room.__name = "painda.TypedRoom"
 
@@ -43,15 +43,8 @@ end
 
 local _M = { Room = Room }
 
-local function check_self(self, name)
-  if getmetatable(self) ~= Room then
-    error(("call it with a colon: room:%s(…)"):format(name), 3)
-  end
-end
-
 -- The client of an argument; a namespace's socket stands for it.
 local function client_of(self, name, given)
-  check_self(self, name)
   local client = type(given) == "table" and (given.client or given)
   if not client or client.server ~= self.server or client._ref == nil then
     local what = client and client._ref and "a client of another server" or "a " .. type(given)
@@ -241,7 +234,6 @@ end
 
 -- The members that are connected, in the order of joining.
 function Room:getClients()
-  check_self(self, "getClients")
   local out = {}
   for _, client in ipairs(by_order(self)) do
     if self._members[client].here then
@@ -253,13 +245,11 @@ end
 
 -- Nobody can join from here on; who is in it stays.
 function Room:lock()
-  check_self(self, "lock")
   self.locked = true
   return self
 end
 
 function Room:unlock()
-  check_self(self, "unlock")
   self.locked = false
   return self
 end
@@ -269,7 +259,6 @@ end
 -- Calls fn(state), which changes the state; the members are told at the next tick. Without fn: it was changed
 -- elsewhere.
 function Room:update(fn)
-  check_self(self, "update")
   if fn ~= nil and type(fn) ~= "function" then
     error(("room:update takes a function that changes the state, not a %s"):format(type(fn)), 2)
   end
@@ -286,7 +275,6 @@ end
 
 -- Another table is the state from here on. A declared state stays, and gets the table's values.
 function Room:setState(state)
-  check_self(self, "setState")
   if self.disposed then
     return nil, "disposed"
   end
@@ -297,7 +285,6 @@ end
 
 -- The state itself. Where it is changed, room:update() says so.
 function Room:getState()
-  check_self(self, "getState")
   return self._state
 end
 
@@ -305,7 +292,6 @@ end
 
 -- Sends a message to the members but `except`, a client or its id. Returns to how many.
 function Room:broadcast(message, except)
-  check_self(self, "broadcast")
   arguments.message("room:broadcast", message, 2)
   local members = target.new(self.server, nil, arguments.left_out("room:broadcast", self.server, except, 2))
   members._rooms = { self._key }
@@ -332,7 +318,6 @@ end
 
 -- What the room did, in numbers.
 function Room:getStats()
-  check_self(self, "getStats")
   local out = { members = self._seats, version = self._version, viewers = views.count(self) }
   for name, count in next, self._stats do
     out[name] = count
@@ -343,7 +328,6 @@ end
 -- Listens to "join", fn(client), "leave", fn(client, reason), or "tick", fn(state, elapsed, room): at each tick, before
 -- the members are told; it may change the state, and returns false where it has not.
 function Room:on(name, fn)
-  check_self(self, "on")
   options.check_event("room:on", name, EVENTS)
   emitter.check("room:on", name, fn)
   emitter.add(_M.listeners(self), name, fn)
@@ -353,7 +337,6 @@ end
 
 -- Stops listening: one function, or every listener of that name.
 function Room:off(name, fn)
-  check_self(self, "off")
   options.check_event("room:off", name, EVENTS)
   emitter.remove(_M.listeners(self), name, fn)
   return self
@@ -361,7 +344,6 @@ end
 
 -- Ends the room: its members leave, its ticks end, its id is free. False where that was so already.
 function Room:dispose()
-  check_self(self, "dispose")
   if self.disposed then
     return false
   end
@@ -508,5 +490,7 @@ function _M.new(server, id, initial, checked, level)
   room_state.begin(self, initial, level + 1)
   return self
 end
+
+api.class("room", Room, Room)
 
 return _M

@@ -6,6 +6,7 @@
 --   bot:connect(server)
 
 local ack = require "painda.ack"
+local api = require "painda.api"
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"
 local inbox = require "painda.client.inbox"
@@ -251,6 +252,8 @@ function Client:close(code, reason)
   end
   stop(self, code, tostring(reason or ""))
 end
+
+api.class("client", Client, metatable, scope.Scope)
 
 -- --- making one ---
 

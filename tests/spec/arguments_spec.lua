@@ -14,17 +14,17 @@ describe("a call that can't be", function()
   end)
 
   it("with a dot for a colon is said to be one", function()
-    local told = "emit was not given its client: call it with a colon, as in client:emit(…)"
+    local told = "call it with a colon: client:emit(…); it was given a string in the place of its object"
     for _, payload in ipairs { 1, { x = 1 }, "text" } do
       assert.equal(told, support.message(function()
         local _ = client.emit("x", payload)
       end))
     end
-    assert.matches("arguments_spec.lua:%d+: emit was not", support.raised(function()
+    assert.matches("arguments_spec.lua:%d+: call it with a colon", support.raised(function()
       local _ = client.emit { x = 1 }
     end))
-    assert.equal("call it with a colon: client:on(name, function)", support.message(client.on, "x", print))
-    assert.equal("call it with a colon: server:on(name, function)", support.message(server.on, "x", print))
+    assert.matches("^call it with a colon: client:on%(…%)", support.message(client.on, "x", print))
+    assert.matches("^call it with a colon: server:on%(…%)", support.message(server.on, "x", print))
   end)
 
   it("leaves out of a broadcast what is no client", function()

@@ -2,7 +2,9 @@
 
 local explain = require "painda.explain"
 local log = require "painda.log"
+local painda = require "painda"
 local reload = require "painda.reload"
+local support = require "support"
 
 local SOURCES = {
   ["app.lua"] = "local a = 1\n\n  server:brodcast(1)   \r\n\tb(100 % 7)\nend\n",
@@ -18,14 +20,46 @@ describe("a hint", function()
     return explain.with_hint(text)
   end
 
-  it("is given where a method is near to one of the API", function()
+  it("is given where a method is near to one of the class that was asked for it", function()
+    local server = support.server()
+    local _ = server.brodcast
     local text = "app.lua:3: attempt to call method 'brodcast' (a nil value)"
     assert.equal(text .. ', did you mean "broadcast"?', hinted(text))
     local below = "\nstack traceback:\n\tx"
     assert.equal(text .. ', did you mean "broadcast"?' .. below, hinted(text .. below))
+    server:close()
+  end)
+
+  local function hint_for(object, name)
+    local _ = object[name]
+    return hinted(("attempt to call method '%s' (a nil value)"):format(name)):match ", did you mean (.*)%?$"
+  end
+
+  it("tells of no other class, and never the same name", function()
+    local server = support.server()
+    local _, client = support.connect(server)
+    assert.equal('"broadcast"', hint_for(server:room "typed", "emit"))
+    assert.is_nil(hint_for(client, "getPlugin"))
+    assert.is_nil(hint_for(client, "isConnected"))
+    assert.equal('"getPlugin"', hint_for(server, "getPlugn"))
+    assert.equal('"warn"', hint_for(log, "warning"))
+    assert.is_nil(hint_for(log, "gaming"))
+    server:close()
+  end)
+
+  it("knows what others call it", function()
+    local server = support.server()
+    local peer, client = support.connect(server)
+    assert.equal('"close"', hint_for(client, "disconnect"))
+    assert.equal('"close"', hint_for(peer, "disconnect"))
+    assert.equal('"off"', hint_for(peer, "removeListener"))
+    assert.equal('"request"', hint_for(client, "emitWithAck"))
+    assert.equal('"getClients"', hint_for(server, "fetchSockets"))
+    server:close()
   end)
 
   it("is given where a field is near to one of painda", function()
+    local _ = painda.PPSever
     local text = "attempt to call field 'PPSever' (a nil value)"
     assert.equal(text .. ', did you mean "PPServer"?', hinted(text))
   end)

@@ -58,6 +58,29 @@ describe("connection middleware", function()
     client:close()
   end)
 
+  it("refuses where next is given what is no answer, and raises at the line that gave it", function()
+    local raised
+    for i, wrong in ipairs { false, true, 5, {}, { message = "no" }, print } do
+      server:use(function(_, next)
+        if i % 2 == 0 then
+          painda.sleep(1)
+        end
+        local ok, err = pcall(function()
+          next(wrong)
+        end)
+        raised = not ok and err
+      end)
+      local heard = knock(server)
+      support.eventually(function()
+        return heard.closed
+      end, "the close")
+      assert.equal(4003, heard.closed[1])
+      assert.truthy(raised:find("^tests/spec/middleware_spec%.lua:%d+: next takes nothing, to pass on, or why not"))
+      stop()
+      serve()
+    end
+  end)
+
   it("refuses with a text or an error, and then no handler hears of the client", function()
     local opened, gone = support.record(server, "connection"), support.record(server, "disconnection")
     local asked = 0

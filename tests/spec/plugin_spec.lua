@@ -153,7 +153,7 @@ describe("server:register", function()
     end)
     assert.equal('plugin "x": ctx:use can be called while install runs, and not later',
       support.message(ctx.use, ctx, print))
-    assert.equal("call it with a colon: ctx:use(…)", support.message(ctx.use, print))
+    assert.matches("^call it with a colon: ctx:use%(…%)", support.message(ctx.use, print))
   end)
 end)
 

@@ -188,7 +188,7 @@ describe("annotations", function()
     }
     server:close()
     for _, class in ipairs(classes) do
-      local events = assert(seen(class[3], class[4] or "EVENTS", 2), class[2])
+      local events = assert(seen(class[3], class[4] or "EVENTS", 4), class[2])
       local known = {}
       for name, value in pairs(events) do
         known[type(name) == "number" and value or name] = true

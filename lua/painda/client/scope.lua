@@ -14,7 +14,7 @@ local setmetatable, type, error, tostring = setmetatable, type, error, tostring
 local post, ask = outbox.post, outbox.ask
 local EVENTS = calls.EVENTS
 
-local Scope = api.class {}
+local Scope = {}
 local EMPTY, writable = emitter.EMPTY, emitter.writable
 
 -- --- listeners ---
@@ -149,6 +149,9 @@ function Scope:timeout(ms)
   return setmetatable({ scope = self, ms = ms }, Timed)
 end
 
+api.class("client:timeout(ms)", Timed, Timed)
+api.class("client", Scope)
+
 -- --- namespaces ---
 
 local Namespace = setmetatable({ __name = "painda.PPClient.Namespace" }, { __index = Scope })
@@ -157,6 +160,8 @@ Namespace.__index = Namespace
 function Namespace:__tostring()
   return ("namespace %s of %s"):format(self.ns, self.client.url)
 end
+
+api.serves(Scope, Namespace)
 
 local _M = { Scope = Scope, EMPTY = EMPTY }
 

@@ -1,6 +1,7 @@
 -- One request and its answer, as handlers see them.
 
 local core = require "painda.core.http"
+local api = require "painda.api"
 local json = require "painda.core.json"
 local queries = require "painda.query"
 
@@ -179,6 +180,9 @@ function Response:redirect(location, status)
   local ok, err = answer(self, "", nil)
   return ok, err
 end
+
+api.class("req", Request, request_metatable)
+api.class("res", Response, Response)
 
 -- --- both ---
 

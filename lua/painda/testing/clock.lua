@@ -2,6 +2,7 @@
 -- open share it, and the last of them gives it back.
 
 local core = require "painda.core.clock"
+local api = require "painda.api"
 local runtime = require "painda.core.runtime"
 local task = require "painda.task"
 
@@ -53,5 +54,7 @@ function Clock:advance(ms) -- luacheck: no self
   end
   waiter:wait()
 end
+
+api.class("clock", Clock, Clock)
 
 return _M

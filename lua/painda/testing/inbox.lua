@@ -1,5 +1,6 @@
 -- What came to a client, kept until a test asks for it: so a test may wait for a message that is there already.
 
+local api = require "painda.api"
 local wait = require "painda.testing.wait"
 
 local setmetatable, type, error, tostring, ipairs = setmetatable, type, error, tostring, ipairs
@@ -109,9 +110,13 @@ function Collected:wait(n, timeout)
   return self
 end
 
+api.class("list", Collected)
+
 local function grow(client, wanted)
   local waiting = {}
-  local list = setmetatable({}, { __index = setmetatable({ _waiting = waiting }, Collected) })
+  local metatable = { __index = setmetatable({ _waiting = waiting }, Collected) }
+  api.serves(Collected, metatable)
+  local list = setmetatable({}, metatable)
   client:on("message", function(message)
     if matches(message, wanted) then
       list[#list + 1] = message
