@@ -118,7 +118,7 @@ describe("a request", function()
   end)
 
   it("has its headers, and looks for the others", function()
-    local req = exchange.new(raw { headers = "host: a:1\naccept: b, c \nempty: \n", others = { ["x-one"] = "1" } })
+    local req = exchange.new(raw { headers = "host: a:1\naccept: b, c\nempty: \n", others = { ["x-one"] = "1" } })
     assert.equal("a:1", req.headers.host)
     assert.equal("b, c", req.headers.accept)
     assert.equal("", req.headers.empty)
