@@ -42,6 +42,9 @@ static int array(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     lua_getfield(L, LUA_REGISTRYINDEX, PP_LUA_ARRAY);
+    if (lua_getmetatable(L, 1) && !lua_rawequal(L, 2, 3))
+        return luaL_argerror(L, 1, "a table without a metatable expected: the mark takes its place");
+    lua_settop(L, 2);
     lua_setmetatable(L, 1);
     return 1;
 }

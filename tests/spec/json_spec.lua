@@ -30,6 +30,16 @@ describe("JSON", function()
     assert.equal("[1,2]", json.encode { 1, 2 })
   end)
 
+  it("marks no table that is an object of something else", function()
+    local list = array { 1 }
+    assert.equal(list, array(list))
+    local schema = painda.schema { n = "uint8" }
+    local fine, message = pcall(array, schema)
+    assert.is_false(fine)
+    assert.match("a table without a metatable expected", message)
+    assert.equal(0, schema:new().n)
+  end)
+
   it("keeps the mark of an array that was emptied", function()
     local list = assert(json.decode "[1,2]")
     list[1], list[2] = nil, nil
