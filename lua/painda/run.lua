@@ -85,9 +85,9 @@ local function on_stop(timeout)
   end
 end
 
--- An error of the application without what the log shows below it.
-local function without_trace(err)
-  return (explain.with_hint(tostring(err)):gsub("\n%s*stack traceback:.*", ""):gsub("\n%s*%d+ | .*", ""))
+-- The first line of an error of the application: the log has the rest.
+local function headline(err)
+  return explain.with_hint(tostring(err)):match "^[^\n]*"
 end
 
 -- painda reload, painda rollback
@@ -153,7 +153,7 @@ function _M.start(path, given, fail)
     if err:find "\nstack traceback:" then
       log.error(err)
     end
-    return fail(1, without_trace(err))
+    return fail(1, headline(err))
   end
   supervisor.ready(reload.current.number)
   control.serve()

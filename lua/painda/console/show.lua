@@ -41,7 +41,8 @@ local function key_text(key)
   if type(key) == "string" and key:find "^[%a_][%w_]*$" and not KEYWORDS[key] then
     return key
   end
-  return "[" .. (type(key) == "string" and quoted(key) or type(key) == "number" and number_text(key) or harmless(tostring(key))) .. "]"
+  local text = type(key) == "string" and quoted(key) or type(key) == "number" and number_text(key)
+  return "[" .. (text or harmless(tostring(key))) .. "]"
 end
 
 local function by_kind(a, b)
@@ -73,8 +74,8 @@ local function own_words(value)
   end
 end
 
--- An object of the API, in one line: what is in it is the runtime's; nil for what is none. Classes have a capital, which
--- painda.array has not.
+-- An object of the API, in one line: what is in it is the runtime's; nil for what is none. Classes have a capital,
+-- which painda.array has not.
 local function our_words(value)
   local ours = (name_of(value) or ""):match "^painda%.(.*%u.*)$"
   return ours and (own_words(value) or "<" .. ours .. ">")
