@@ -123,6 +123,14 @@ local function reassure()
   timer:start(every)
 end
 
+-- It runs on all the same: the next version may do something.
+local function warn_of_nothing()
+  if reload.is_empty() and runtime.stats().tasksWaiting == 0 then
+    log.warn("the application has opened no server, and no timer or task of it waits: nothing happens until it is "
+      .. "loaded again")
+  end
+end
+
 function _M.start(path, given, fail)
   local timeout = given["shutdown-timeout"] or "5000"
   if not timeout:find "^%d+$" then
@@ -156,6 +164,7 @@ function _M.start(path, given, fail)
     return fail(1, headline(err))
   end
   supervisor.ready(reload.current.number)
+  warn_of_nothing()
   control.serve()
   reassure()
   if given.watch then

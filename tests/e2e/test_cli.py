@@ -2,6 +2,7 @@
 import json
 import re
 import signal
+import time
 
 import pytest
 
@@ -223,3 +224,13 @@ def test_an_application_that_cannot_be_loaded_says_so_in_json(tmp_path, source):
     assert result.returncode == 1
     entries = [json.loads(line) for line in result.stderr.splitlines()]
     assert entries[-1]["level"] == "error" and "app.lua:1:" in entries[-1]["msg"]
+
+
+def test_an_application_that_opens_nothing_is_warned_of():
+    with Server("local painda = require 'painda'\n", listens=False, port=None) as server:
+        server.wait_for("warn .*has opened no server, and no timer or task of it waits")
+    for source in ("painda.every(1000, print)", "painda.spawn(painda.sleep, 1e6)", "painda.PPServer { port = 0 }"):
+        with Server(f"local painda = require 'painda'\n{source}\n", "--log-level", "debug", listens=False, port=None) as server:
+            server.wait_for("control socket")
+            time.sleep(0.2)
+        assert "has opened no server" not in server.log
