@@ -204,6 +204,7 @@ function _M.start(path)
   _M.directory = path:match("^(.*)/[^/]*$") or "."
   loader.directory = _M.directory
   insert(package.loaders, 2, loader.searcher)
+  loader.searchers = #package.loaders
   busy = true
   local ok, err = load()
   busy = false

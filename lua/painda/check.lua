@@ -5,6 +5,7 @@ local files = require "painda.core.files"
 local harmless = require("painda.control.text").harmless
 local reader = require "painda.check.reader"
 local rules = require "painda.check.rules"
+local syntax = require "painda.app.syntax"
 
 local ipairs, pcall, tostring, popen = ipairs, pcall, tostring, io.popen
 local concat, sort = table.concat, table.sort
@@ -77,7 +78,7 @@ function _M.text(text, name, known)
   end
   local chunk, err = loadstring((text:gsub("^#[^\n]*", "")), "=" .. name)
   if not chunk then
-    return { place_of(err) }
+    return { place_of(syntax.why(text, err)) }
   end
   local ok, found = pcall(reader.read, text, known)
   if not ok then

@@ -60,7 +60,7 @@ end
 
 local function describe(raised)
   if type(raised) == "string" then
-    return (raised:gsub("^painda/console%.lua:%d+: ", "")) -- `return error("…")` leaves no frame of its own
+    return (raised:gsub("^painda/console%.lua:%d+: ", "console:1: ")) -- `return error("…")` leaves no frame of its own
   end
   local meta = debug.getmetatable(raised)
   return type(meta) == "table" and meta.__tostring and tostring(raised) or show.show(raised)

@@ -64,7 +64,8 @@ local function name_of(path)
   local whole = path:find "^%.*/?$" and files.real(path) or path
   local name = (whole or ""):match "([^/]+)/*$"
   if not name or not name:find "^[%w_][%w_.-]*$" then
-    return nil, ("%q is no name for a project: letters, digits, - and _ make one"):format(path)
+    return nil, ("%q is no name for a project: it begins with a letter, a digit or _, and goes on with those, - and .")
+      :format(path)
   end
   return name
 end

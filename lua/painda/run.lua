@@ -85,9 +85,9 @@ local function on_stop(timeout)
   end
 end
 
--- An error of the application without what the log shows below it.
-local function without_trace(err)
-  return (explain.with_hint(tostring(err)):gsub("\n%s*stack traceback:.*", ""):gsub("\n%s*%d+ | .*", ""))
+-- The first line of an error of the application: the log has the rest.
+local function headline(err)
+  return explain.with_hint(tostring(err)):match "^[^\n]*"
 end
 
 -- painda reload, painda rollback
@@ -123,6 +123,14 @@ local function reassure()
   timer:start(every)
 end
 
+-- It runs on all the same: the next version may do something.
+local function warn_of_nothing()
+  if reload.is_empty() and runtime.stats().tasksWaiting == 0 then
+    log.warn("the application has opened no server, and no timer or task of it waits: nothing happens until it is "
+      .. "loaded again")
+  end
+end
+
 function _M.start(path, given, fail)
   local timeout = given["shutdown-timeout"] or "5000"
   if not timeout:find "^%d+$" then
@@ -153,9 +161,10 @@ function _M.start(path, given, fail)
     if err:find "\nstack traceback:" then
       log.error(err)
     end
-    return fail(1, without_trace(err))
+    return fail(1, headline(err))
   end
   supervisor.ready(reload.current.number)
+  warn_of_nothing()
   control.serve()
   reassure()
   if given.watch then

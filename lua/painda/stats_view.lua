@@ -73,10 +73,18 @@ local function before_of(previous, port)
   end
 end
 
-local function server_lines(server, before, seconds, lines)
+-- Of the widths of a label, a value and a rate, those that fit.
+local WIDE, NARROW = "  %-24s %16s %16s", "  %-13s %10s %10s"
+
+local function layout_for(columns)
+  return columns and columns <= #WIDE:format("", "", "") and NARROW or WIDE
+end
+
+local function server_lines(server, before, seconds, lines, layout)
   lines[#lines + 1] = ""
   local title = ("port %d, up %s"):format(server.port, duration_text(server.uptime))
-  lines[#lines + 1] = ("%-26s %16s %16s"):format(title, "", before and "per second" or ""):match "^.*%S"
+  local head = layout:format("", "", before and "per second" or ""):gsub("%s+$", "")
+  lines[#lines + 1] = title .. head:sub(#title + 1)
   for _, row in ipairs(ROWS) do
     local label, field, unit = row[1], row[2], row[3]
     local value = server[field] or 0
@@ -86,7 +94,7 @@ local function server_lines(server, before, seconds, lines)
       if before and unit ~= "now" and unit then
         rate = text((value - (before[field] or 0)) / seconds)
       end
-      lines[#lines + 1] = (("  %-24s %16s %16s"):format(label, text(value), rate):gsub("%s+$", ""))
+      lines[#lines + 1] = (layout:format(label, text(value), rate):gsub("%s+$", ""))
     end
   end
 end
@@ -96,8 +104,8 @@ local function alive_text(stats)
   return alive > 1 and (" (%d alive)"):format(alive) or ""
 end
 
--- A sample and the one before it, `seconds` ago, as lines.
-function _M.lines(stats, previous, seconds)
+-- A sample and the one before it, `seconds` ago, as lines; for so many columns where they are few.
+function _M.lines(stats, previous, seconds, columns)
   local busy = previous and ("%.0f %%"):format((stats.cpu - previous.cpu) / seconds * 100)
     or duration_text(stats.cpu)
   local lines = {
@@ -108,7 +116,7 @@ function _M.lines(stats, previous, seconds)
       grouped(stats.handlersWaiting), grouped(stats.handlerErrors), grouped(stats.tasksWaiting)),
   }
   for _, server in ipairs(stats.servers) do
-    server_lines(server, before_of(previous, server.port), seconds, lines)
+    server_lines(server, before_of(previous, server.port), seconds, lines, layout_for(columns))
   end
   return lines
 end
@@ -140,13 +148,43 @@ local function as_json(stats)
   return stdout:write(json.encode(stats), "\n") and stdout:flush()
 end
 
--- In place: what does not fit is cut off.
+-- Adds the line to `out`, in as many as it takes.
+local function wrap(line, width, out)
+  while #line > width do
+    local stop = line:sub(1, width + 1):match "^.*%S()%s" or width + 1
+    out[#out + 1] = line:sub(1, stop - 1)
+    line = line:sub(stop):gsub("^%s+", "")
+  end
+  out[#out + 1] = line
+end
+
+-- The lines for a screen of that size. Where it is too low lines are cut off, and empty ones and counters that are 0 go.
+function _M.screen(stats, previous, seconds, columns, rows)
+  local all, filled = {}, {}
+  for _, line in ipairs(_M.lines(stats, previous, seconds, columns)) do
+    line = harmless(line)
+    wrap(line, columns - 1, all)
+    if line ~= "" and not line:find "^  %a[%a ]* 0%f[^%w,.]" then
+      filled[#filled + 1] = line:sub(1, columns - 1)
+    end
+  end
+  if #all < rows then
+    return all
+  end
+  local left = #filled - (rows - 1)
+  for i = #filled, rows, -1 do
+    filled[i] = nil
+  end
+  if left > 0 then
+    filled[rows - 1] = ("… %d more: --once shows all"):format(left + 1):sub(1, columns + 1)
+  end
+  return filled
+end
+
+-- In place: what does not fit is left out.
 local function in_place(stats, previous, seconds)
   local columns, rows = terminal.size()
-  local lines = _M.lines(stats, previous, seconds)
-  for i, line in ipairs(lines) do
-    lines[i] = harmless(line):sub(1, columns - 1)
-  end
+  local lines = _M.screen(stats, previous, seconds, columns, rows)
   stdout:write("\27[H", concat(lines, "\27[K\r\n", 1, #lines < rows and #lines or rows - 1), "\27[K\27[J")
   return stdout:flush()
 end

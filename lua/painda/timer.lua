@@ -11,6 +11,10 @@ local Timer = {}
 Timer.__index = Timer
 Timer.__name = "painda.Timer"
 
+function Timer:__tostring()
+  return self.core and "timer" or "timer that has ended"
+end
+
 -- Ends the timer; false where it had ended already. A call that is running goes on to its end.
 function Timer:cancel()
   local core = self.core

@@ -2,6 +2,7 @@
 import json
 import re
 import signal
+import time
 
 import pytest
 
@@ -193,3 +194,43 @@ def test_an_application_that_is_not_loaded_in_time_is_given_up_at_the_start_too(
     assert result.returncode == 1
     last = result.stderr.rstrip().splitlines()[-1]
     assert re.fullmatch(r"painda: it was not loaded within 100 ms, and waits at \S*app\.lua:4", last), result.stderr
+
+
+def test_a_missing_module_is_named_once_and_at_its_line(tmp_path):
+    (tmp_path / "greeting.lua").write_text("return 1\n")
+    app = tmp_path / "app.lua"
+    app.write_text('local painda = require "painda"\nrequire "greting"\n')
+    result = painda("run", app)
+    assert result.returncode == 1
+    lines = result.stderr.rstrip().splitlines()
+    assert re.fullmatch(r"painda: \S*app\.lua:2: module 'greting' not found, did you mean \"greeting\"\?", lines[-1])
+    assert result.stderr.count("no file") == 3, result.stderr
+
+
+def test_a_nul_byte_is_named(tmp_path):
+    app = tmp_path / "app.lua"
+    app.write_bytes(b"local a = 1\nlocal b\n\0 = 3\n")
+    for command in ("run", "check"):
+        result = painda(command, app)
+        assert result.returncode == 1
+        assert "app.lua:3: unexpected symbol: there is a NUL byte in line 3" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("source", ["error('no')\n", "x = = 1\n", "require 'nowhere'\n"])
+def test_an_application_that_cannot_be_loaded_says_so_in_json(tmp_path, source):
+    app = tmp_path / "app.lua"
+    app.write_text(source)
+    result = painda("run", app, "--log-format", "json")
+    assert result.returncode == 1
+    entries = [json.loads(line) for line in result.stderr.splitlines()]
+    assert entries[-1]["level"] == "error" and "app.lua:1:" in entries[-1]["msg"]
+
+
+def test_an_application_that_opens_nothing_is_warned_of():
+    with Server("local painda = require 'painda'\n", listens=False, port=None) as server:
+        server.wait_for("warn .*has opened no server, and no timer or task of it waits")
+    for source in ("painda.every(1000, print)", "painda.spawn(painda.sleep, 1e6)", "painda.PPServer { port = 0 }"):
+        with Server(f"local painda = require 'painda'\n{source}\n", "--log-level", "debug", listens=False, port=None) as server:
+            server.wait_for("control socket")
+            time.sleep(0.2)
+        assert "has opened no server" not in server.log

@@ -93,6 +93,27 @@ def test_help_names_what_there_is(home, server):
     text = ask(home, "help()")
     for name in ("clients()", "rooms()", "room(", "stats()"):
         assert name in text
+    assert "\\n" not in text and text.count("\n") > 5
+    assert "<" not in text
+    assert painda("console", "--eval", "help()", env=home).stdout == text
+
+
+@pytest.mark.parametrize(
+    "code, shown",
+    [
+        ("painda.after(1e6, print)", "<timer>"),
+        ("server:on('x', print)", "<the server on port {port}>"),
+        ("server:to('lobby')", "<Target>"),
+        ("room('arena'):update(function(state) state.phase = 'x' end)", '<.*"arena".*>'),
+        ("clients()[1]", r"<client \S+ from 127\.0\.0\.1 in lobby>"),
+        ("{ server }", "{{ <the server on port {port}> }}"),
+    ],
+)
+def test_objects_of_the_api_are_a_line(home, server, code, shown):
+    with WebSocket(server) as ws:
+        ws.send(frame("ping"))
+        ws.receive_frame("pong")
+        assert re.fullmatch(shown.format(port=server.port), ask(home, code).rstrip("\n"))
 
 
 def test_errors_come_with_their_traceback(home, server):
@@ -112,6 +133,8 @@ def test_errors_come_with_their_traceback(home, server):
         ("error({ code = 7 })", "{ code = 7 }"),
         ("error(painda.Error('gone', 'ROOM_ERROR'))", "gone"),
         ("error('plain', 0)", "plain"),
+        ("error 'at its line'", "console:1: at its line\n"),
+        ("painda.after('soon', print)", "console:1: painda.after takes"),
         ("client(4)", "beginning of a client's id"),
         ("coroutine.yield(1)", "coroutine.yield"),
         ("setmetatable({}, {__tostring = function() error 'x' end})", None),
@@ -337,6 +360,19 @@ def test_the_history_is_kept_for_the_owner(home, server):
         console.expect("> ")
         console.type("\x10\x10\x10\n")
         console.expect('"first line"')
+
+
+def test_the_history_has_its_folder_made(home, server):
+    state = os.path.join(home["XDG_STATE_HOME"], "not", "there")
+    with Terminal("console", env={**home, "XDG_STATE_HOME": state}) as console:
+        console.expect("> ")
+        console.type("1 + 1\n")
+        console.expect("2")
+        console.expect("> ")
+        console.type("\x04")
+        assert console.wait() == 0
+    assert "1 + 1" in open(os.path.join(state, "painda", "console_history")).read()
+    assert stat.S_IMODE(os.stat(state).st_mode) == 0o700
 
 
 def test_characters_of_many_bytes(home, server):

@@ -117,6 +117,13 @@ def test_a_folder_that_others_may_enter_is_not_trusted(home, runtime_dir):
         server.wait_for("no control socket.*can be entered by others")
 
 
+def test_a_runtime_folder_that_others_may_enter_is_not_trusted(home, runtime_dir):
+    Path(runtime_dir["XDG_RUNTIME_DIR"]).chmod(0o777)
+    with Server(APP, env=runtime_dir) as server:
+        assert painda("stats", "--pid", server.pid, "--json", env=runtime_dir).returncode == 0
+        assert sockets(home) == []
+
+
 def test_a_path_of_ones_own(home):
     path = Path(home["PAINDA_CONTROL_DIR"]).parent / "here.sock"
     with Server(APP, "--control", path, env=home):

@@ -145,3 +145,11 @@ def test_types_anew(tmp_path):
     assert files_below(types) == files_below(ROOT / "lua" / "painda" / "types")
     assert (tmp_path / "x" / "app.lua").read_text() == "mine"
     assert painda("new", "nowhere", "--types", cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["-x", ".x", "a b", "é"])
+def test_a_name_that_cannot_be_is_told_the_rule(name, tmp_path):
+    result = painda("new", name, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "it begins with a letter, a digit or _, and goes on with those, - and ." in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -89,6 +89,35 @@ describe("an application", function()
     assert.is_nil(ok)
     assert.matches("module 'nowhere' not found", err, 1, true)
     assert.matches("no file " .. directory .. "/nowhere.lua", err, 1, true)
+    assert.matches("^" .. directory .. "/app.lua:1: ", err)
+    assert.is_true(#err:match "^(.-)\nstack traceback" < 400)
+  end)
+
+  it("names the module that is nearest to one that is not there", function()
+    write("greeting.lua", "return 1")
+    write("game/score.lua", "return 1")
+    for wrong, right in pairs { greting = "greeting", gme = "game", ["game.scroe"] = "game.score" } do
+      write("app.lua", "\nrequire '" .. wrong .. "'")
+      local _, err = quietly(app.reload)
+      assert.matches(("app.lua:2: module '%s' not found, did you mean %q?"):format(wrong, right), err, 1, true)
+    end
+    write("app.lua", "require 'xyzzy'")
+    local _, err = quietly(app.reload)
+    assert.is_nil(err:find("did you mean", 1, true))
+    write("app.lua", "spec_report.lfs, spec_report.core = require 'lfs', require 'pl.path'")
+    reloaded()
+    assert.is_table(report.core)
+  end)
+
+  it("is told of a NUL byte that does not compile", function()
+    write("app.lua", "local a = 1\nlocal b\n\0 = 3")
+    for _ = 1, 2 do
+      local _, err = quietly(app.reload)
+      assert.matches("app.lua:3: unexpected symbol: there is a NUL byte in line 3", err, 1, true)
+    end
+    write("app.lua", "spec_report.text = 'a\0b'")
+    reloaded()
+    assert.equal("a\0b", report.text)
   end)
 
   it("loads its modules again, and what they hold is new", function()

@@ -37,6 +37,17 @@ describe("a value in the console", function()
     assert.equal("{ { x = true } }", show { { x = true } })
   end)
 
+  it("shows a number with the fewest digits that are read as the same", function()
+    for text, n in pairs { ["9007199254740992"] = 2 ^ 53, ["0.1"] = 0.1, ["0.30000000000000004"] = 0.1 + 0.2,
+      ["-7"] = -7,
+      ["1e+300"] = 1e300,
+      ["inf"] = math.huge, ["1783627254740993"] = 1783627254740993 } do
+      assert.equal(text, show(n))
+    end
+    assert.matches("nan", show(0 / 0))
+    assert.equal("{ [9007199254740992] = 1 }", show { [2 ^ 53] = 1 })
+  end)
+
   it("says what it is where there is nothing to write", function()
     assert.matches("^<function tests/spec/control_text_spec.lua:%d+>$", show(function() end))
     assert.equal("<function>", show(print))

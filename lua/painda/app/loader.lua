@@ -5,7 +5,10 @@
 -- one that the application itself has put there. Any other is the system's: it is loaded once and stays.
 
 local compiler = require "painda.core.compiler"
+local files = require "painda.core.files"
+local options = require "painda.options"
 local reload = require "painda.reload"
+local syntax = require "painda.app.syntax"
 local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
 
@@ -13,10 +16,12 @@ local ipairs, pairs, type, error, xpcall = ipairs, pairs, type, error, xpcall
 local setmetatable, rawget = setmetatable, rawget
 local loadstring, setfenv, tostring, concat, traceback = loadstring, setfenv, tostring, table.concat, debug.traceback
 local open, system_require, base_package, load, loadfile = io.open, require, package, load, loadfile
+local searchpath = package.searchpath
 local create, wrap, dump = coroutine.create, coroutine.wrap, string.dump
 
 local _M = {
   directory = ".", -- of the main file
+  searchers = 0, -- how many package.loaders has, ours with them; an application may add some
   on_loaded = function() end, -- is told each path that is loaded
 }
 
@@ -67,6 +72,7 @@ local function chunk_of(generation, path, text)
     return known.code and loadstring(known.code), known.wrong
   end
   local chunk, wrong = loadstring(text, "@" .. path)
+  wrong = syntax.why(text, wrong)
   generation.compiled[path] = chunk and { text = text, code = dump(chunk) } or nil
   return chunk, wrong
 end
@@ -108,6 +114,7 @@ local function compiled_beside(path, text)
     return nil
   end
   local code, wrong = waiter:wait()
+  wrong = syntax.why(text, wrong)
   return (code or wrong) and { text = text, code = code, wrong = wrong }
 end
 
@@ -138,21 +145,67 @@ local function exists(path)
   return file ~= nil
 end
 
--- The path of a module of the application, or nil.
-local function find(generation, name)
-  local relative = name:gsub("%.", "/")
+-- Where a module of the application may be, best first.
+local function places(generation, name)
+  local relative, paths = name:gsub("%.", "/"), {}
   local templates = { _M.directory .. "/?.lua", _M.directory .. "/?/init.lua" }
   for template in tostring(generation.package.path):gmatch "[^;]+" do
     if template:sub(1, 1) ~= "/" or not system_path[template] then
       templates[#templates + 1] = template
     end
   end
+  local seen = {}
   for _, template in ipairs(templates) do
     local path = template:gsub("%?", (relative:gsub("%%", "%%%%")))
+    if not seen[path] then
+      seen[path] = true
+      paths[#paths + 1] = path
+    end
+  end
+  return paths
+end
+
+-- The path of a module of the application, or nil.
+local function find(generation, name)
+  for _, path in ipairs(places(generation, name)) do
     if exists(path) then
       return path
     end
   end
+end
+
+-- The name of a module beside the main file that is nearest to `name`, or nil.
+local function nearest(name)
+  local parent = name:match "^(.*%.)" or ""
+  local folder = _M.directory .. "/" .. parent:gsub("%.", "/")
+  local known = {}
+  for _, file in ipairs(files.list(folder) or {}) do
+    local module = file:match "^(.+)%.lua$" or exists(folder .. file .. "/init.lua") and file
+    if module then
+      known[#known + 1] = parent .. module
+    end
+  end
+  return options.nearest(name, known)
+end
+
+-- Can one of the system's own searchers find it, or one that the application has added?
+local function is_systems(name)
+  local root = name:match "^[^.]*"
+  return base_package.loaded[name] ~= nil or base_package.preload[name] ~= nil
+    or #base_package.loaders ~= _M.searchers
+    or searchpath(name, base_package.path) ~= nil
+    or searchpath(name, base_package.cpath) ~= nil or searchpath(root, base_package.cpath) ~= nil
+end
+
+-- Raised where the application requires what there is not, at its line.
+local function missing(generation, name)
+  local near = nearest(name)
+  local lines = { ("module '%s' not found%s"):format(name, near and (", did you mean %q?"):format(near) or "") }
+  for _, path in ipairs(places(generation, name)) do
+    lines[#lines + 1] = "\tno file " .. path
+  end
+  lines[#lines + 1] = "\tand none in the folders of Lua 5.1 (package.path, package.cpath)"
+  return concat(lines, "\n")
 end
 
 local function check_circle(stack, name, level)
@@ -203,6 +256,8 @@ local function require_for(generation)
     local preload = rawget(generation.package.preload, name)
     if preload or not _M.is_runtime(name) and find(generation, name) then
       return (load_module(generation, name, 2)) -- no tail call: a circle is reported at the caller's line
+    elseif not is_systems(name) then
+      error(missing(generation, name), 2)
     end
     return (system_require(name))
   end

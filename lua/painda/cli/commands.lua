@@ -4,11 +4,11 @@
 --     run = fn(given, operands) }       doc: what the page says in place of `about`, which is short
 
 local runtime = require "painda.core.runtime"
-local fail = require("painda.cli.fail").fail
+local cli_fail = require "painda.cli.fail"
 
 local ipairs, tostring = ipairs, tostring
 
-local FAILURE = require("painda.cli.fail").FAILURE
+local fail, FAILURE = cli_fail.fail, cli_fail.FAILURE
 
 local SWAP_PATIENCE = 24 * 3600 * 1000 -- ms: loading may wait, and has a limit of its own (--load-timeout)
 
@@ -44,6 +44,7 @@ local function set_logging(given)
   end
   if given["log-format"] then
     runtime.set_log_format(given["log-format"])
+    cli_fail.as_json = given["log-format"] == "json"
   end
 end
 

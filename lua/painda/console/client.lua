@@ -32,14 +32,15 @@ end
 local function history_path()
   local state = getenv "XDG_STATE_HOME"
   local home = getenv "HOME"
-  if not (state and state:find "^/") and home then
-    files.make_directory(home .. "/.local", 448)
-    files.make_directory(home .. "/.local/state", 448)
-    state = home .. "/.local/state"
+  if not (state and state:find "^/") then
+    state = home and home .. "/.local/state"
   end
   if state then
-    files.make_directory(state .. "/painda", 448)
-    return state .. "/painda/console_history"
+    local path = state .. "/painda/console_history"
+    for stop in path:gmatch "()/" do
+      files.make_directory(path:sub(1, stop - 1), 448) -- 0700; fails where it is there
+    end
+    return path
   end
 end
 

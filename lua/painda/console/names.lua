@@ -147,9 +147,11 @@ end
 names.stats = stats.gather
 
 function names.help()
-  return setmetatable({}, { __tostring = function()
-    return HELP
-  end, __name = "painda.console.Help" })
+  return setmetatable({}, { __name = "painda.console.Help" })
+end
+
+show.text["painda.console.Help"] = function()
+  return (HELP:gsub("\n$", ""))
 end
 
 -- Names that are looked up each time, since a reload may change them.

@@ -8,7 +8,7 @@ local json = require "painda.core.json"
 local check = require "painda.declared.check"
 local harmless = require("painda.control.text").harmless
 
-local type, tostring, pairs, ipairs, next, pcall = type, tostring, pairs, ipairs, next, pcall
+local type, tostring, tonumber, pairs, ipairs, next, pcall = type, tostring, tonumber, pairs, ipairs, next, pcall
 local rawget, rawequal, getmetatable = rawget, rawequal, debug.getmetatable
 local concat, sort, floor = table.concat, table.sort, math.floor
 
@@ -26,11 +26,23 @@ local function quoted(text)
   return '"' .. harmless(escaped) .. '"' .. cut
 end
 
+-- The fewest digits that are read as the same number.
+local function number_text(n)
+  for digits = 14, 17 do
+    local text = ("%." .. digits .. "g"):format(n)
+    if tonumber(text) == n then
+      return text
+    end
+  end
+  return tostring(n)
+end
+
 local function key_text(key)
   if type(key) == "string" and key:find "^[%a_][%w_]*$" and not KEYWORDS[key] then
     return key
   end
-  return "[" .. (type(key) == "string" and quoted(key) or harmless(tostring(key))) .. "]"
+  local text = type(key) == "string" and quoted(key) or type(key) == "number" and number_text(key)
+  return "[" .. (text or harmless(tostring(key))) .. "]"
 end
 
 local function by_kind(a, b)
@@ -47,21 +59,26 @@ end
 local describe = {} -- __name of a metatable → fn(value): what stands for it in a list
 local show_value
 
--- What a table calls itself, if it has words for it.
-local function own_words(value)
+local function name_of(value)
   local meta = getmetatable(value)
   local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or nil
+end
+
+-- What a table calls itself, if it has words for it.
+local function own_words(value)
+  local meta, name = getmetatable(value), name_of(value)
   if name and describe[name] or type(meta) == "table" and rawget(meta, "__tostring") then
     local ok, text = pcall(describe[name] or tostring, value)
     return "<" .. harmless(ok and tostring(text) or "its __tostring fails") .. ">"
   end
 end
 
--- Objects of the runtime keep what is not the application's under names that begin with _.
-local function is_ours(value)
-  local meta = getmetatable(value)
-  local name = type(meta) == "table" and rawget(meta, "__name")
-  return type(name) == "string" and name:find "^painda%." ~= nil
+-- An object of the API, in one line: what is in it is the runtime's; nil for what is none. Classes have a capital,
+-- which painda.array has not.
+local function our_words(value)
+  local ours = (name_of(value) or ""):match "^painda%.(.*%u.*)$"
+  return ours and (own_words(value) or "<" .. ours .. ">")
 end
 
 -- The pieces of a table: list items without keys first, then the rest by key.
@@ -79,10 +96,9 @@ local function pieces(value, out, depth)
   if type(value) ~= "table" then
     walk, of, first = pairs(value)
   end
-  local hidden = type(value) == "table" and is_ours(value) and "^_"
   for key in walk, of, first do
     local in_list = type(key) == "number" and key >= 1 and key <= length and key == floor(key)
-    if not in_list and not (hidden and type(key) == "string" and key:find(hidden)) then
+    if not in_list then
       keys[#keys + 1] = key
     end
   end
@@ -133,11 +149,13 @@ function show_value(value, out, depth)
   elseif rawequal(value, json.null) then
     text = "null"
   elseif kind == "table" then
-    text = depth > 0 and own_words(value) or show_table(value, out, depth)
+    text = our_words(value) or depth > 0 and own_words(value) or show_table(value, out, depth)
   elseif kind == "cdata" and check.is_view(value) then
     text = show_table(value, out, depth)
   elseif kind == "cdata" then
     text = "<" .. harmless(tostring(ffi.typeof(value))) .. ">"
+  elseif kind == "number" then
+    text = number_text(value)
   elseif kind == "function" then
     local info = debug.getinfo(value, "S")
     text = info.what == "C" and "<function>" or ("<function %s:%d>"):format(harmless(info.short_src), info.linedefined)
@@ -148,11 +166,16 @@ function show_value(value, out, depth)
   return text
 end
 
-local _M = { describe = describe }
+-- `text`: __name of a metatable → fn(value): what is shown in its place as it is, over several lines.
+local _M = { describe = describe, text = {} }
 
 -- A value that a person asked for: its own words first, then what is in it.
 function _M.show(value)
-  local words = type(value) == "table" and own_words(value)
+  local verbatim = _M.text[name_of(value) or false]
+  if verbatim then
+    return verbatim(value)
+  end
+  local words = type(value) == "table" and not our_words(value) and own_words(value)
   local text = show_value(value, { bytes = 0, open = {} }, 0)
   return words and text ~= "{}" and words .. " " .. text or words or text
 end

@@ -11,22 +11,6 @@ local FOLDER_MAX = 96 - NAME_MAX - #"/-1234567.sock" -- a socket is opened under
 
 local _M = {}
 
--- The folders that may hold sockets, best first. A service has no XDG_RUNTIME_DIR where its user's shell has one, so
--- whoever looks for servers looks in all.
-local function candidates()
-  local list = {}
-  local given = getenv "PAINDA_CONTROL_DIR"
-  if given and given ~= "" then
-    return { given }
-  end
-  local runtime_dir = getenv "XDG_RUNTIME_DIR"
-  if runtime_dir and runtime_dir:find "^/" and #runtime_dir + #"/painda" <= FOLDER_MAX then
-    list[1] = runtime_dir .. "/painda"
-  end
-  list[#list + 1] = "/tmp/painda-" .. files.process().uid
-  return list
-end
-
 -- nil where the folder is there and nobody else can reach into it, or what is wrong.
 local function fault_of(directory)
   local status, err = files.status(directory)
@@ -39,6 +23,23 @@ local function fault_of(directory)
   if status.mode % 64 ~= 0 then
     return directory .. " can be entered by others (chmod 700 makes it safe)"
   end
+end
+
+-- The folders that may hold sockets, best first. A service has no XDG_RUNTIME_DIR where its user's shell has one, so
+-- whoever looks for servers looks in all.
+local function candidates()
+  local list = {}
+  local given = getenv "PAINDA_CONTROL_DIR"
+  if given and given ~= "" then
+    return { given }
+  end
+  local runtime_dir = getenv "XDG_RUNTIME_DIR"
+  local is_usable = runtime_dir and runtime_dir:find "^/" and #runtime_dir + #"/painda" <= FOLDER_MAX
+  if is_usable and not fault_of(runtime_dir) then
+    list[1] = runtime_dir .. "/painda"
+  end
+  list[#list + 1] = "/tmp/painda-" .. files.process().uid
+  return list
 end
 
 -- The folder to put a socket into, made if need be; or nil and what is wrong.
