@@ -88,16 +88,17 @@ end
 
 local roots = setmetatable({}, { __mode = "k" }) -- root view → its schema
 
-local function root_of(schema, state, what)
+local function root_of(schema, state, what, level)
   if roots[state] ~= schema then
-    error(("schema:%s takes a state that this schema has made"):format(what), 3)
+    local text = "schema:%s takes a state that this schema has made, not %s"
+    error(text:format(what, roots[state] and "one of another" or types.show(state)), level + 1)
   end
   return state.__pp_block
 end
 
 -- The same for what would change what the members of a room are taken to know.
 local function free_root_of(schema, state, what)
-  local root = root_of(schema, state, what)
+  local root = root_of(schema, state, what, 3)
   local label = memory.label(root)
   if label then
     error(("schema:%s: the state is %s's, whose ticks do that"):format(what, label), 3)
@@ -126,7 +127,7 @@ end
 
 -- Gives the whole state the table's values; fields that it does not have get their initial ones.
 function Schema:assign(state, values)
-  local root = root_of(self, state, "assign")
+  local root = root_of(self, state, "assign", 2)
   views.check(root, "", self[TYPE], values, 2)
   self[FILL](state, values)
 end
@@ -150,28 +151,28 @@ end
 
 -- The whole state as of the last delta, as bytes.
 function Schema:snapshot(state)
-  C.pp_state_snapshot(root_of(self, state, "snapshot"), binary)
+  C.pp_state_snapshot(root_of(self, state, "snapshot", 2), binary)
   return take(binary)
 end
 
 -- The same as JSON.
 function Schema:json(state)
-  C.pp_state_json(root_of(self, state, "json"), 0, json)
+  C.pp_state_json(root_of(self, state, "json", 2), 0, json)
   return take(json)
 end
 
 function Schema:version(state)
-  return root_of(self, state, "version").state.version
+  return root_of(self, state, "version", 2).state.version
 end
 
 -- A number that is the same for the same state as of the last delta, here and in every client.
 function Schema:hash(state)
-  return C.pp_state_hash(root_of(self, state, "hash"))
+  return C.pp_state_hash(root_of(self, state, "hash", 2))
 end
 
 -- The state becomes again what it was at the last delta.
 function Schema:revert(state)
-  C.pp_state_revert(root_of(self, state, "revert"))
+  C.pp_state_revert(root_of(self, state, "revert", 2))
 end
 
 -- For typed rooms: what changed since the last time, which is then forgotten: true and each form that is asked for;
@@ -324,7 +325,7 @@ end
 
 -- The state as it is now, as plain tables.
 function Schema:toTable(state)
-  root_of(self, state, "toTable")
+  root_of(self, state, "toTable", 2)
   return plain(self[TYPE], state)
 end
 

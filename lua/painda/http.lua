@@ -15,6 +15,7 @@ local reload = require "painda.reload"
 local router = require "painda.http.router"
 local task = require "painda.task"
 
+local shown = options.shown
 local setmetatable, type, error, tostring, xpcall = setmetatable, type, error, tostring, xpcall
 local ipairs, pairs = ipairs, pairs
 local traceback, concat, sort = debug.traceback, table.concat, table.sort
@@ -46,7 +47,7 @@ local _M = {}
 -- --- answering ---
 
 local function with_trace(err)
-  return traceback(tostring(err), 2)
+  return traceback(Error.report(err), 2)
 end
 
 -- What a handler returned is its answer, where it gave none itself.
@@ -110,7 +111,7 @@ end
 -- Raises at the line of its caller's caller.
 local function add(self, method, path, handler)
   if type(path) ~= "string" or path:sub(1, 1) ~= "/" then
-    error(('a route is a path that begins with "/", not %s'):format(tostring(path)), 3)
+    error(('a route is a path that begins with "/", not %s'):format(shown(path)), 3)
   end
   if type(handler) ~= "function" then
     error(("the handler of %s %s is a function, not a %s"):format(method, path, type(handler)), 3)
@@ -143,10 +144,10 @@ end
 -- Serves the files of a directory (relative to the application's own) below `prefix`. Routes come first.
 function HttpServer:static(prefix, directory, given)
   if type(prefix) ~= "string" or prefix:sub(1, 1) ~= "/" then
-    error(('static files are served below a path that begins with "/", not %s'):format(tostring(prefix)), 2)
+    error(('static files are served below a path that begins with "/", not %s'):format(shown(prefix)), 2)
   end
   if type(directory) ~= "string" or directory == "" then
-    error(("static files come from a directory, not %s"):format(tostring(directory)), 2)
+    error(("static files come from a directory, not %s"):format(shown(directory)), 2)
   end
   local chosen = options.check("http:static", STATIC, given or {})
   local root = directory:sub(1, 1) == "/" and directory or require("painda.app").directory .. "/" .. directory

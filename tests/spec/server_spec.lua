@@ -74,7 +74,7 @@ describe("an option of a server", function()
     end
     assert.equal('PPServer has no option "colour"', message { colour = 1 })
     assert.equal("PPServer takes a table of options, not 3000 (a number)", message(3000))
-    assert.equal("PPServer takes a table of options, not nil (a nil)", message())
+    assert.equal("PPServer takes a table of options, not nil", message())
   end)
 
   it("may have parts, which are named too", function()
