@@ -90,8 +90,9 @@ function Pending:fail(message, code)
   end
 end
 
--- Asks and waits, for a method `what`: ask(callback) must send the question. What can't be sent raises at the caller's line; who asks this
--- ends in a tail call, so that it is that of the application. Returns the response, or nil and the error.
+-- Asks and waits, for a method `what`: ask(callback) must send the question. What can't be sent raises at the caller's
+-- line; who asks this ends in a tail call, so that it is that of the application. Returns the response, or nil and the
+-- error.
 function _M.wait(what, mtype, ask)
   local waiter = task.waiter()
   local ok, err, code = ask(function(failed, response)

@@ -16,7 +16,7 @@ local rooms = require "painda.client.rooms"
 local scope = require "painda.client.scope"
 local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring, pairs = setmetatable, type, error, tostring, pairs
+local setmetatable, type, error, pairs = setmetatable, type, error, pairs
 local EMPTY = scope.EMPTY
 
 local Client = setmetatable({ __name = "painda.PPClient" }, { __index = scope.Scope })

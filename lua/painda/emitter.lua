@@ -4,7 +4,7 @@
 local runtime = require "painda.core.runtime"
 local shown = require("painda.options").shown
 
-local setmetatable, type, ipairs, pairs, error, tostring = setmetatable, type, ipairs, pairs, error, tostring
+local setmetatable, type, ipairs, pairs, error = setmetatable, type, ipairs, pairs, error
 local spawn = runtime.spawn
 
 local EMPTY = setmetatable({}, { __newindex = error }) -- shared by those that have no listeners of a kind

@@ -9,7 +9,6 @@ local reload = require "painda.reload"
 local tasks = require "painda.reload.tasks"
 local faults = require "painda.faults"
 
-local error = error
 local collect, handle, send_control = emitter.collect, runtime.handle, core.send_control
 
 local _M = {}

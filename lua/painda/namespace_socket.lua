@@ -125,7 +125,8 @@ function NamespaceSocket:send(message, options)
   if type(options) == "function" then
     return result("socket:send", mtype, self:_ask(message.type, message.payload, options))
   end
-  return result("socket:send", mtype, post(self, mtype, payload, arguments.send_options("socket:send", options, 2).volatile))
+  options = arguments.send_options("socket:send", options, 2)
+  return result("socket:send", mtype, post(self, mtype, payload, options.volatile))
 end
 
 -- Leaves the namespace: its handlers hear "disconnect". The client may join again with its next message to it.

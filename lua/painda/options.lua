@@ -63,8 +63,8 @@ local function distance(a, b)
   return previous[#b]
 end
 
--- The name in `known` (an array) that is nearest to `name`, or nil where none is near.
-function _M.nearest(name, known)
+-- The name in `known` (an array) that is nearest to `name`, or nil where none is within `most` edits (3).
+function _M.nearest(name, known, most)
   local best, best_distance
   for _, candidate in ipairs(known) do
     local d = distance(name:lower(), candidate:lower())
@@ -72,7 +72,7 @@ function _M.nearest(name, known)
       best, best_distance = candidate, d
     end
   end
-  if best and best_distance <= min(3, floor(#name / 2)) then
+  if best and best_distance <= min(most or 3, floor(#name / 2)) then
     return best
   end
 end

@@ -365,8 +365,8 @@ end
 
 -- Sends a message to every client but `except` (a client or its id). Returns how many it was sent to.
 function Server:broadcast(message, except)
-  local sent = send_to_all(self, "server:broadcast", message, except) -- no tail call: misuse is reported at the caller's line
-  return sent
+  local sent = send_to_all(self, "server:broadcast", message, except)
+  return sent -- no tail call: misuse is reported at the caller's line
 end
 
 -- The same, left out for clients that are behind.

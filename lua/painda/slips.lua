@@ -33,7 +33,8 @@ local function is_swapped(name, event)
   return false
 end
 
--- The event that was meant by `name`, which is none of `events`, or nil. `side` is "server", "client" (of a server), "peer" (PPClient) or nil.
+-- The event that was meant by `name`, which is none of `events`, or nil. `side` is "server", "client" (of a server),
+-- "peer" (PPClient) or nil.
 function _M.meant(side, name, events)
   local mixed_up = side and MIXED_UP[side][name]
   if mixed_up then

@@ -13,10 +13,9 @@ local reload = require "painda.reload"
 local room = require "painda.room"
 local slips = require "painda.slips"
 local target = require "painda.target"
-local shown = require("painda.options").shown
 
 local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
-local type, error, tostring = type, error, tostring
+local type, error = type, error
 local flat_send, relay = flat.send, flat.relay
 local send, send_control = core.send, core.send_control
 
@@ -220,7 +219,8 @@ end
 
 -- --- sending ---
 
--- Misuse raises at the application's line, as those end in a tail call who ask this; a client that is gone is an answer.
+-- Misuse raises at the application's line, as those end in a tail call who ask
+-- this; a client that is gone is an answer.
 local function result(what, mtype, sent, text, code)
   if sent then
     return sent

@@ -5,7 +5,7 @@ local api = require "painda.api"
 local reload = require "painda.reload"
 local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring, max, floor = setmetatable, type, error, tostring, math.max, math.floor
+local setmetatable, type, error, max, floor = setmetatable, type, error, math.max, math.floor
 local now = runtime.now
 
 local Timer = {}

@@ -79,8 +79,8 @@ end)
 
 describe("the source in a traceback", function()
   it("gives the innermost frame the line that it lacks", function()
-    local told = explain.with_source("x handler failed: app.lua:3: it broke\nstack traceback:\n\tapp.lua: in function 'f'"
-      .. "\n\tapp.lua: in main", {})
+    local told = explain.with_source("x handler failed: app.lua:3: it broke\nstack traceback:"
+      .. "\n\tapp.lua: in function 'f'\n\tapp.lua: in main", {})
     assert.matches("\n\tapp.lua:3: in function 'f'\n\tapp.lua: in main$", told)
   end)
 

@@ -66,9 +66,9 @@ describe("options", function()
   end)
 
   it("that others call otherwise are named as they are here", function()
-    local spec = { heartbeat = { type = "table" }, maxPayload = { type = "integer" } }
+    local known = { heartbeat = { type = "table" }, maxPayload = { type = "integer" } }
     local function told(name)
-      return message(options.check, "PPThing", spec, { [name] = 1 })
+      return message(options.check, "PPThing", known, { [name] = 1 })
     end
     assert.equal('PPThing has no option "pingTimeout", did you mean "heartbeat"?', told "pingTimeout")
     assert.equal('PPThing has no option "maxHttpBufferSize", did you mean "maxPayload"?', told "maxHttpBufferSize")

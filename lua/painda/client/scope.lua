@@ -31,7 +31,7 @@ end
 
 local function warn(what, name)
   if not EVENTS[name] then
-    slips.warn("peer", what, name, EVENT_NAMES, 5)
+    slips.warn("peer", what, name, EVENT_NAMES)
   end
 end
 
@@ -89,7 +89,8 @@ local function check_callback(what, callback, level)
   end
 end
 
--- Misuse raises at the application's line, as those end in a tail call who ask this; a client that is closed is an answer.
+-- Misuse raises at the application's line, as those end in a tail call who ask
+-- this; a client that is closed is an answer.
 local function result(sent, text, code)
   if sent then
     return true

@@ -9,11 +9,11 @@
 
 local ffi = require "ffi"
 local bit = require "bit"
-local options = require "painda.options"
+local values = require "painda.options"
 
-local nearest, show = options.nearest, options.shown
-local type, pairs, ipairs, error, tostring, setmetatable, getmetatable =
-  type, pairs, ipairs, error, tostring, setmetatable, getmetatable
+local nearest, show = values.nearest, values.shown
+local type, pairs, ipairs, error, setmetatable, getmetatable =
+  type, pairs, ipairs, error, setmetatable, getmetatable
 local concat, sort, floor, huge, char = table.concat, table.sort, math.floor, math.huge, string.char
 local rshift = bit.rshift
 

@@ -7,7 +7,7 @@ local runtime = require "painda.core.runtime"
 local task = require "painda.task"
 local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring = setmetatable, type, error, tostring
+local setmetatable, type, error = setmetatable, type, error
 
 local Clock = {}
 Clock.__index = Clock

@@ -4,7 +4,7 @@ local api = require "painda.api"
 local wait = require "painda.testing.wait"
 local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring, ipairs = setmetatable, type, error, tostring, ipairs
+local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
 local remove, concat = table.remove, table.concat
 
 local MAX = 10000 -- messages kept for a client, the oldest go first

@@ -5,7 +5,7 @@ local runtime = require "painda.core.runtime"
 local task = require "painda.task"
 local shown = require("painda.options").shown
 
-local type, error, tostring, pcall = type, error, tostring, pcall
+local type, error, pcall = type, error, pcall
 
 local LIMIT = 2000 -- ms
 local PAUSE = 1

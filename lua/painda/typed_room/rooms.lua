@@ -17,7 +17,7 @@ local migration = require "painda.typed_room.migration"
 local room_options = require "painda.typed_room.options"
 local typed_room = require "painda.typed_room"
 
-local type, error, next, ipairs, sort = type, error, next, ipairs, table.sort
+local type, next, ipairs, sort = type, next, ipairs, table.sort
 local byte, sub = string.byte, string.sub
 
 local _M = {}
