@@ -46,9 +46,10 @@ function _M.outside(message, code)
   return err
 end
 
--- Raises a new error. It stands at `level`, as that of error(): what reports it says so.
+-- Raises a new error, or the one that is given in place of its message. It stands at `level`, as that of error(): what
+-- reports it says so.
 function _M.raise(message, code, level)
-  local err, info = _M.new(message, code), getinfo(level + 1, "Sl")
+  local err, info = _M.is(message) and message or _M.new(message, code), getinfo(level + 1, "Sl")
   if info and info.currentline > 0 then
     err._where = info.short_src .. ":" .. info.currentline
   end

@@ -263,7 +263,7 @@ function _M.HttpServer(given)
     undo = close,
   })
   if not self then
-    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
+    Error.raise(Error.outside(err, "TRANSPORT_ERROR"), nil, 2)
   end
   return self
 end

@@ -193,7 +193,7 @@ function _M.new(given)
     return made
   end)
   if not server then
-    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
+    Error.raise(Error.outside(err, "TRANSPORT_ERROR"), nil, 2)
   end
   return server
 end
@@ -208,7 +208,7 @@ function _M.attachTo(http_server, given)
     return new_server(http_server._listener, false)
   end)
   if not server then
-    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
+    Error.raise(Error.outside(err, "TRANSPORT_ERROR"), nil, 2)
   end
   return server
 end

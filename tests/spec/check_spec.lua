@@ -45,7 +45,8 @@ describe("painda check", function()
   end)
 
   it("knows what follows an address, and what a plugin is", function()
-    says('PPClient has no option "reconect", did you mean "reconnect"?', 'painda.PPClient("ws://x", { reconect = true })')
+    says('PPClient has no option "reconect", did you mean "reconnect"?',
+      'painda.PPClient("ws://x", { reconect = true })')
     says('"opne" would be a message type; PPClient has an event "open"',
       'local c = painda.PPClient("ws://x", { reconnect = true }) c:on("opne", print)')
     says('Plugin has no option "instal", did you mean "install"?', 'server:register { name = "x", instal = print }')

@@ -133,11 +133,15 @@ end
 
 -- --- options ---
 
+local function is_options(name)
+  return name:find "Options$" or name:find "^painda%.PPServer%.%u" or name == "painda.Plugin"
+end
+
 -- The table of options that a type asks for: { name, fields }, or nil. `place` names what has no class of its own.
 function Rules:options_of(kind, place)
   for _, part in ipairs(kind and types.union(kind) or {}) do
     local class = self.classes[(part:gsub("%?$", ""))]
-    if class and (class.name:find "Options$" or class.name:find "^painda%.PPServer%.%u" or class.name == "painda.Plugin") and not class.methods.new then
+    if class and is_options(class.name) and not class.methods.new then
       return class
     end
     local inline = part:match "^{(.*)}$"
