@@ -3,6 +3,7 @@
 
 local json = require "painda.core.json"
 local runtime = require "painda.core.runtime"
+local arguments = require "painda.arguments"
 local Error = require "painda.error"
 local task = require "painda.task"
 local tasks = require "painda.reload.tasks"
@@ -89,13 +90,17 @@ function Pending:fail(message, code)
   end
 end
 
--- Asks and waits: ask(callback) must send the question. Returns the response, or nil and the error.
-function _M.wait(ask)
+-- Asks and waits, for a method `what`: ask(callback) must send the question. What can't be sent raises at the caller's
+-- line; who asks this ends in a tail call, so that it is that of the application. Returns the response, or nil and the
+-- error.
+function _M.wait(what, mtype, ask)
   local waiter = task.waiter()
   local ok, err, code = ask(function(failed, response)
     waiter:wake(failed, response)
   end)
-  if not ok then
+  if not ok and code == "ENCODE_ERROR" then
+    arguments.refused(what, mtype, err, code, 2)
+  elseif not ok then
     return nil, Error.from(err, code)
   end
   local failed, response = waiter:wait()

@@ -34,7 +34,7 @@ local RENAMED = {
 local _M = {}
 
 local classes = {} -- { methods, parent, shown, own }, in the order of loading
-local class_of = {} -- by its table of methods
+local own_of = {} -- table of methods → set of the metatables that its objects have
 local yet_to_come = {} -- module → the names that it has no fields for yet
 local missed = { methods = nil, name = nil } -- what was looked up last and is not there
 
@@ -112,7 +112,7 @@ end
 -- `metatable` theirs. `parent` is a class whose methods they have too. Returns the methods.
 function _M.class(shown, methods, metatable, parent)
   local class = { methods = methods, shown = shown, parent = parent, own = setmetatable({}, WEAK) }
-  classes[#classes + 1], class_of[methods] = class, class
+  classes[#classes + 1], own_of[methods] = class, class.own
   if metatable then
     _M.serves(methods, metatable)
   end
@@ -131,7 +131,8 @@ end
 
 -- Objects of that metatable have the methods of a class as well.
 function _M.serves(methods, metatable)
-  class_of[methods].own[metatable] = true
+  local own = own_of[methods]
+  own[metatable] = true
 end
 
 -- One function of a module, as it is called: shown.name(…).

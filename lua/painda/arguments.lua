@@ -3,8 +3,10 @@
 
 local core = require "painda.core.server"
 local null = require("painda.core.json").null
+local Error = require "painda.error"
 local options = require "painda.options"
 
+local shown = options.shown
 local type, error, next, tostring, getmetatable = type, error, next, tostring, getmetatable
 local message_mark = core.message_mark
 
@@ -61,16 +63,44 @@ function _M.left_out(what, server, except, level)
     what, kind == "table" and "another table" or "a " .. kind), level + 1)
 end
 
+-- Raises for a message that C did not take: `text` and `code` say why.
+function _M.refused(what, mtype, text, code, level)
+  if type(mtype) ~= "string" or mtype == "" then
+    text = ("%s takes the type of a message, a string that is not empty, not %s"):format(what, shown(mtype))
+  end
+  Error.raise(text, code, level + 1)
+end
+
+-- A string that is not empty: what a method calls `something`.
+function _M.name(what, something, value, level)
+  if type(value) ~= "string" or value == "" then
+    local text = "%s takes %s, a string that is not empty, not %s"
+    error(text:format(what, something, shown(value)), level + 1)
+  end
+end
+
+-- What a connection is closed with: the code and the reason, with their defaults.
+function _M.closing(what, code, reason, level)
+  code, reason = code or 1000, reason or ""
+  if type(code) ~= "number" or not (code == 1000 or code >= 3000 and code <= 4999) then
+    error(("%s takes a code of 1000, or 3000 to 4999, not %s"):format(what, shown(code)), level + 1)
+  end
+  if type(reason) ~= "string" then
+    error(("%s takes a reason that is a string, not %s"):format(what, shown(reason)), level + 1)
+  end
+  return code, reason
+end
+
 function _M.milliseconds(what, ms, level)
   if type(ms) ~= "number" or not (ms > 0 and ms <= 1e12) then
-    error(("%s takes milliseconds above 0, not %s"):format(what, tostring(ms)), level + 1)
+    error(("%s takes milliseconds above 0, not %s"):format(what, shown(ms)), level + 1)
   end
 end
 
 -- The __ackId of a message.
 function _M.ack_id(what, id, level)
   if type(id) ~= "number" or not (id >= 1 and id <= 2 ^ 53 and id % 1 == 0) then
-    error(("%s takes the __ackId of a message, a whole number above 0, not %s"):format(what, tostring(id)), level + 1)
+    error(("%s takes the __ackId of a message, a whole number above 0, not %s"):format(what, shown(id)), level + 1)
   end
 end
 

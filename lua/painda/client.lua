@@ -6,6 +6,7 @@
 
 local ack = require "painda.ack"
 local api = require "painda.api"
+local arguments = require "painda.arguments"
 local client_options = require "painda.client.options"
 local core = require "painda.core.client"
 local line = require "painda.client.line"
@@ -13,8 +14,9 @@ local outbox = require "painda.client.outbox"
 local reload = require "painda.reload"
 local rooms = require "painda.client.rooms"
 local scope = require "painda.client.scope"
+local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring, pairs = setmetatable, type, error, tostring, pairs
+local setmetatable, type, error, pairs = setmetatable, type, error, pairs
 local EMPTY = scope.EMPTY
 
 local Client = setmetatable({ __name = "painda.PPClient" }, { __index = scope.Scope })
@@ -51,11 +53,8 @@ end
 
 -- Ends the client for good: it does not reconnect, and open acks fail. The code is 1000, or 3000 to 4999.
 function Client:close(code, reason)
-  code = code or 1000
-  if type(code) ~= "number" or not (code == 1000 or code >= 3000 and code <= 4999) then
-    error(("client:close takes a code of 1000, or 3000 to 4999, not %s"):format(tostring(code)), 2)
-  end
-  line.close(self, code, tostring(reason or ""))
+  code, reason = arguments.closing("client:close", code, reason, 2)
+  line.close(self, code, reason)
 end
 
 -- For the end of the process.
@@ -67,12 +66,15 @@ api.class("client", Client, Client, scope.Scope)
 
 -- --- making one ---
 
-local function arguments(first, second)
+local function given_options(first, second)
   if type(first) ~= "string" then
     return first
   end
+  if second ~= nil and type(second) ~= "table" then
+    error(("PPClient takes a table of options after the address, not %s"):format(shown(second)), 3)
+  end
   local given = { url = first }
-  for name, value in pairs(type(second) == "table" and second or {}) do
+  for name, value in pairs(second or {}) do
     given[name] = value
   end
   return given
@@ -100,7 +102,7 @@ end
 
 -- painda.PPClient { url = …, … } or painda.PPClient(url, { … }). Connects at once; events come from the next turn on.
 function _M.PPClient(first, second)
-  local options = client_options.check(arguments(first, second), 2)
+  local options = client_options.check(given_options(first, second), 2)
   local client = setmetatable({
     url = options.url,
     options = options,

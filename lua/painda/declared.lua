@@ -88,18 +88,10 @@ end
 
 local roots = setmetatable({}, { __mode = "k" }) -- root view → its schema
 
-local function check_self(schema, what, level)
-  if getmetatable(schema) ~= Schema then
-    error(("call it with a colon: schema:%s(…)"):format(what), level + 1)
-  end
-end
-
--- Raises at the line that is `level` calls above the caller; nil: at the caller's caller.
 local function root_of(schema, state, what, level)
-  level = (level or 2) + 1
-  check_self(schema, what, level)
   if state == nil or roots[state] ~= schema then
-    error(("schema:%s takes a state that this schema has made, not %s"):format(what, types.show(state)), level)
+    local text = "schema:%s takes a state that this schema has made, not %s"
+    error(text:format(what, state ~= nil and roots[state] and "one of another" or types.show(state)), level + 1)
   end
   return state.__pp_block
 end
@@ -121,7 +113,6 @@ end
 
 -- A state; with the table's values where one is given. It is at version 0, and what it has now is no change.
 function Schema:new(initial)
-  check_self(self, "new", 2)
   local block = C.pp_state_new(self[POINTER])
   local state = self[ROOT](block)
   C.pp_state_unref(block) -- the view holds it now
@@ -136,7 +127,7 @@ end
 
 -- Gives the whole state the table's values; fields that it does not have get their initial ones.
 function Schema:assign(state, values)
-  local root = root_of(self, state, "assign")
+  local root = root_of(self, state, "assign", 2)
   views.check(root, "", self[TYPE], state, values, 2)
   self[FILL](state, values)
 end
@@ -160,28 +151,28 @@ end
 
 -- The whole state as of the last delta, as bytes.
 function Schema:snapshot(state)
-  C.pp_state_snapshot(root_of(self, state, "snapshot"), binary)
+  C.pp_state_snapshot(root_of(self, state, "snapshot", 2), binary)
   return take(binary)
 end
 
 -- The same as JSON.
 function Schema:json(state)
-  C.pp_state_json(root_of(self, state, "json"), 0, json)
+  C.pp_state_json(root_of(self, state, "json", 2), 0, json)
   return take(json)
 end
 
 function Schema:version(state)
-  return root_of(self, state, "version").state.version
+  return root_of(self, state, "version", 2).state.version
 end
 
 -- A number that is the same for the same state as of the last delta, here and in every client.
 function Schema:hash(state)
-  return C.pp_state_hash(root_of(self, state, "hash"))
+  return C.pp_state_hash(root_of(self, state, "hash", 2))
 end
 
 -- The state becomes again what it was at the last delta.
 function Schema:revert(state)
-  C.pp_state_revert(root_of(self, state, "revert"))
+  C.pp_state_revert(root_of(self, state, "revert", 2))
 end
 
 -- For typed rooms: what changed since the last time, which is then forgotten: true and each form that is asked for;
@@ -334,7 +325,7 @@ end
 
 -- The state as it is now, as plain tables.
 function Schema:toTable(state)
-  root_of(self, state, "toTable")
+  root_of(self, state, "toTable", 2)
   return plain(self[TYPE], state)
 end
 

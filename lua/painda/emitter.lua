@@ -2,8 +2,9 @@
 -- be walked while listeners come and go.
 
 local runtime = require "painda.core.runtime"
+local shown = require("painda.options").shown
 
-local setmetatable, type, ipairs, pairs, error, tostring = setmetatable, type, ipairs, pairs, error, tostring
+local setmetatable, type, ipairs, pairs, error = setmetatable, type, ipairs, pairs, error
 local spawn = runtime.spawn
 
 local EMPTY = setmetatable({}, { __newindex = error }) -- shared by those that have no listeners of a kind
@@ -20,15 +21,41 @@ function _M.writable(object, field)
   return listeners
 end
 
-function _M.check(what, name, fn)
-  if type(name) == "function" and fn == nil then
-    error(("call it with a colon: %s(name, function)"):format(what), 3)
-  end
+local function check_name(what, name, level)
   if type(name) ~= "string" or name == "" then
-    error(("%s takes the name of an event, a string that is not empty, not %s"):format(what, tostring(name)), 3)
+    local text = "%s takes the name of an event, a string that is not empty, not %s"
+    error(text:format(what, shown(name)), level + 1)
+  end
+end
+
+-- What a method of that name is given to listen with. Misuse is raised at its caller's line, here and below.
+function _M.check(what, name, fn)
+  check_name(what, name, 3)
+  if name:sub(1, 5) == "__pp_" then
+    error(("%s: %s is never told: types that begin with __pp_ belong to the protocol"):format(what, shown(name)), 3)
   end
   if type(fn) ~= "function" then
     error(("%s(%q, …) takes a function, not a %s"):format(what, name, type(fn)), 3)
+  end
+end
+
+-- What is given to listen no more: a function, or nothing for all.
+function _M.check_off(what, name, fn)
+  check_name(what, name, 3)
+  if fn ~= nil and type(fn) ~= "function" then
+    error(("%s(%q, …) takes the function that listens, or nothing for all, not %s"):format(what, name, shown(fn)), 3)
+  end
+end
+
+function _M.check_any(what, fn)
+  if type(fn) ~= "function" then
+    error(("%s takes a function, not %s"):format(what, shown(fn)), 3)
+  end
+end
+
+function _M.check_off_any(what, fn)
+  if fn ~= nil and type(fn) ~= "function" then
+    error(("%s takes the function that listens, or nothing for all, not %s"):format(what, shown(fn)), 3)
   end
 end
 

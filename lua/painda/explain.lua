@@ -4,11 +4,12 @@
 --   app.lua:12: attempt to call method 'brodcast' (a nil value), did you mean "broadcast"?
 --        12 |   server:brodcast("say", payload)
 --       stack traceback:
---       app.lua: in function 'tell'
+--       app.lua:12: in function 'tell'
 --       app.lua:20: in function <app.lua:18>
 --        20 |   tell(payload)
 
 local api = require "painda.api"
+local options = require "painda.options"
 
 local tonumber, pairs = tonumber, pairs
 
@@ -60,18 +61,10 @@ local function shown_line(sources, path, number)
     return nil
   end
   line = line:gsub("%s+$", ""):gsub("\t", "  ")
-  if #line > LONGEST_LINE then
-    local cut = LONGEST_LINE
-    while line:find("^[\128-\191]", cut + 1) do -- not within a character
-      cut = cut - 1
-    end
-    line = line:sub(1, cut) .. "…"
-  end
-  return ("\n\t%3s | %s"):format(number, line)
+  return ("\n\t%3s | %s"):format(number, options.cut(line, LONGEST_LINE))
 end
 
--- The line of source that an error's message begins with, where it does. The traceback of a coroutine that has ended
--- lacks the innermost line.
+-- The line of source that an error's message begins with, where it does.
 local function raised_at(sources, head)
   for path, number in head:gmatch "([^%s:]+):(%d+): " do
     local line = shown_line(sources, path, number)
@@ -93,6 +86,18 @@ local function find_frames(text)
   return before
 end
 
+-- The innermost frame of a coroutine that has ended has no line: it is where the message says.
+local function with_line(head, frames)
+  local path, number = head:match "([^%s:]+):(%d+): "
+  local left = 1
+  return (frames:gsub("(\n[ \t]*)([^%s:][^\n:]*)(: in )", function(indent, of, rest)
+    if of == path and left > 0 then
+      left = 0
+      return indent .. of .. ":" .. number .. rest
+    end
+  end))
+end
+
 -- A text with a traceback, with the lines of source that it leads through. `sources`: path → text.
 function _M.with_source(text, sources)
   local begin = find_frames(text)
@@ -101,7 +106,9 @@ function _M.with_source(text, sources)
   if not frames or frames:find(told_already) or head:sub(-2 * LONGEST_LINE):find(told_already) then
     return text
   end
-  local left, line_raised, place = MOST_FRAMES, raised_at(sources, head:sub(1, MOST_LOOKED_AT))
+  local beginning = head:sub(1, MOST_LOOKED_AT)
+  frames = with_line(beginning, frames)
+  local left, line_raised, place = MOST_FRAMES, raised_at(sources, beginning)
   local told = frames:gsub("(\n[ \t]*([^%s:][^\n:]*):(%d+): in [^\n]*)", function(frame, path, number)
     local line = left > 0 and path .. ":" .. number .. ":" ~= place and shown_line(sources, path, number)
     left = left - (line and 1 or 0)

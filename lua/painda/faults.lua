@@ -115,7 +115,7 @@ local function on_error(thread, raised, what)
   end
   local err = Error.from(raised, "HANDLER_ERROR")
   local socket, mtype, ack_id = origin_of(thread)
-  local trace = debug.traceback(thread, ("%s handler failed: %s"):format(what, err.message))
+  local trace = debug.traceback(thread, ("%s handler failed: %s"):format(what, Error.report(err)))
   if ack_id then
     _M.reject(socket, ack_id, _M.for_client(raised, err))
   end

@@ -8,6 +8,7 @@
 local core = require "painda.core.delta"
 local api = require "painda.api"
 local json = require "painda.core.json"
+local options = require "painda.options"
 
 local getmetatable, setmetatable, type, next, pairs = getmetatable, setmetatable, type, next, pairs
 local error, tostring, tonumber, pcall, rawget = error, tostring, tonumber, pcall, rawget
@@ -274,6 +275,9 @@ StateManager.__name = "painda.StateManager"
 
 -- A state and what of it was told last. The first delta is from the state as it is given.
 function _M.StateManager(initial)
+  if initial ~= nil and type(initial) ~= "table" then
+    error(("StateManager takes the state, a table, not %s"):format(options.shown(initial)), 2)
+  end
   local self = setmetatable({ _state = initial == nil and {} or initial, _seen = core.snapshot() }, StateManager)
   local _, wrong = self._seen:step(self._state)
   if wrong then
@@ -307,6 +311,9 @@ function StateManager:getState()
 end
 
 function StateManager:setState(state)
+  if type(state) ~= "table" then
+    error(("state:setState takes the state, a table, not %s"):format(options.shown(state)), 2)
+  end
   self._state = state
   return self
 end

@@ -9,7 +9,6 @@ local reload = require "painda.reload"
 local tasks = require "painda.reload.tasks"
 local faults = require "painda.faults"
 
-local error = error
 local collect, handle, send_control = emitter.collect, runtime.handle, core.send_control
 
 local _M = {}
@@ -32,7 +31,7 @@ function _M.ack_for(socket, id)
     local ok, text, code = send_control(socket._ref, "__pp_ack", ack.payload(id, err, response))
     if not ok and code == "ENCODE_ERROR" then
       send_control(socket._ref, "__pp_ack", ack.payload(id, Error.new(text, code)))
-      error(Error.new(text, code), 2)
+      Error.raise(text, code, 2)
     end
   end
 end

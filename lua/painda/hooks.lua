@@ -28,7 +28,7 @@ local _M = {
 }
 
 local function on_raise(raised)
-  return { raised = raised, trace = traceback(Error.from(raised).message, 2) }
+  return { raised = raised, trace = traceback(Error.report(raised), 2) }
 end
 
 -- Tells of a hook that raised: in the log, to the server's error listeners, to the other plugins' onError.

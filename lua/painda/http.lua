@@ -7,6 +7,7 @@
 local core = require "painda.core.http"
 local runtime = require "painda.core.runtime"
 local api = require "painda.api"
+local Error = require "painda.error"
 local exchange = require "painda.http.exchange"
 local log = require "painda.log"
 local options = require "painda.options"
@@ -15,6 +16,7 @@ local reload = require "painda.reload"
 local router = require "painda.http.router"
 local task = require "painda.task"
 
+local shown = options.shown
 local setmetatable, type, error, tostring, xpcall = setmetatable, type, error, tostring, xpcall
 local ipairs, pairs = ipairs, pairs
 local traceback, concat, sort = debug.traceback, table.concat, table.sort
@@ -46,7 +48,7 @@ local _M = {}
 -- --- answering ---
 
 local function with_trace(err)
-  return traceback(tostring(err), 2)
+  return traceback(Error.report(err), 2)
 end
 
 -- What a handler returned is its answer, where it gave none itself.
@@ -110,7 +112,7 @@ end
 -- Raises at the line of its caller's caller.
 local function add(self, method, path, handler)
   if type(path) ~= "string" or path:sub(1, 1) ~= "/" then
-    error(('a route is a path that begins with "/", not %s'):format(tostring(path)), 3)
+    error(('a route is a path that begins with "/", not %s'):format(shown(path)), 3)
   end
   if type(handler) ~= "function" then
     error(("the handler of %s %s is a function, not a %s"):format(method, path, type(handler)), 3)
@@ -143,10 +145,10 @@ end
 -- Serves the files of a directory (relative to the application's own) below `prefix`. Routes come first.
 function HttpServer:static(prefix, directory, given)
   if type(prefix) ~= "string" or prefix:sub(1, 1) ~= "/" then
-    error(('static files are served below a path that begins with "/", not %s'):format(tostring(prefix)), 2)
+    error(('static files are served below a path that begins with "/", not %s'):format(shown(prefix)), 2)
   end
   if type(directory) ~= "string" or directory == "" then
-    error(("static files come from a directory, not %s"):format(tostring(directory)), 2)
+    error(("static files come from a directory, not %s"):format(shown(directory)), 2)
   end
   local chosen = options.check("http:static", STATIC, given or {})
   local root = directory:sub(1, 1) == "/" and directory or require("painda.app").directory .. "/" .. directory
@@ -260,7 +262,7 @@ function _M.HttpServer(given)
     undo = close,
   })
   if not self then
-    error(ports.fault(err, port), 0)
+    Error.raise(ports.fault(err, port), nil, 2)
   end
   return self
 end

@@ -11,11 +11,11 @@ local runtime = require "painda.core.runtime"
 local Error = require "painda.error"
 local faults = require "painda.faults"
 local log = require "painda.log"
+local options = require "painda.options"
 local reload = require "painda.reload"
 local tasks = require "painda.reload.tasks"
 
-local type, error, xpcall, debug, next, setmetatable, tostring =
-  type, error, xpcall, debug, next, setmetatable, tostring
+local type, error, xpcall, debug, next, setmetatable = type, error, xpcall, debug, next, setmetatable
 local new_timer, spawn, handle, size = runtime.timer, runtime.spawn, runtime.handle, core.size
 local collectgarbage = collectgarbage
 
@@ -46,13 +46,13 @@ end
 -- What a client may have waiting, in middleware and to be let into namespaces: nil, or why not one more. A message of
 -- any size may wait where no other does.
 function _M.too_many(client, message)
-  local options, count = client.server.options, client._waits
-  if count >= options.maxPendingMessages then
+  local most, count = client.server.options, client._waits
+  if count >= most.maxPendingMessages then
     local text = "more than %d messages wait (maxPendingMessages)"
-    return Error.new(text:format(options.maxPendingMessages), "MIDDLEWARE_ERROR")
-  elseif count > 0 and client._wait_bytes + size(message) > options.maxPendingBytes then
+    return Error.new(text:format(most.maxPendingMessages), "MIDDLEWARE_ERROR")
+  elseif count > 0 and client._wait_bytes + size(message) > most.maxPendingBytes then
     local text = "more than %d bytes of messages wait (maxPendingBytes)"
-    return Error.new(text:format(options.maxPendingBytes), "MIDDLEWARE_ERROR")
+    return Error.new(text:format(most.maxPendingBytes), "MIDDLEWARE_ERROR")
   end
 end
 
@@ -163,8 +163,7 @@ end
 -- What is wrong with an answer, or nil. It refuses then: who can't say what they mean have not said "yes".
 local function answer_fault(err)
   if err ~= nil and type(err) ~= "string" and not Error.is(err) then
-    local shown = type(err) == "table" and "a table" or tostring(err)
-    return ("next takes nothing, to pass on, or why not: a text or a painda.Error, not %s"):format(shown)
+    return "next takes nothing, to pass on, or why not: a text or a painda.Error, not " .. options.shown(err)
   end
 end
 
@@ -174,7 +173,7 @@ end
 
 local function failed(run, at, failure)
   local entry, err = run.list[at], Error.from(failure.raised, "MIDDLEWARE_ERROR")
-  local trace = ("%s failed: %s%s"):format(entry.name, err.message, failure.trace)
+  local trace = ("%s failed: %s%s"):format(entry.name, Error.report(err), failure.trace)
   spawn(faults.report, trace, err, run.socket, run.mtype)
   return Error.new(faults.for_client(failure.raised, err).message, "MIDDLEWARE_ERROR")
 end

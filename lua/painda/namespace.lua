@@ -13,6 +13,7 @@ local Error = require "painda.error"
 local faults = require "painda.faults"
 local handlers = require "painda.handlers"
 local middleware = require "painda.middleware"
+local options = require "painda.options"
 local namespace_socket = require "painda.namespace_socket"
 local reload = require "painda.reload"
 local room = require "painda.room"
@@ -42,7 +43,7 @@ local _M = { Namespace = Namespace }
 -- What is wrong with the name of a namespace, or nil.
 function _M.name_fault(name)
   if type(name) ~= "string" then
-    return ("it is a string, not a %s"):format(type(name))
+    return ("it is a string, not %s"):format(options.shown(name))
   elseif name:sub(1, 1) ~= "/" then
     return ('it begins with a slash: "/admin", not %q'):format(name:sub(1, 64))
   end
@@ -125,13 +126,14 @@ end
 
 -- Stops listening: one function, or every listener of that name.
 function Namespace:off(name, fn)
+  emitter.check_off("namespace:off", name, fn)
   emitter.remove(place(self, name), name, fn)
   return self
 end
 
 -- Hears every message: fn(msg, ack, socket).
 function Namespace:onAny(fn)
-  emitter.check("namespace:onAny", "*", fn)
+  emitter.check_any("namespace:onAny", fn)
   local space = registrations_of(self, 2)
   space.any = space.any or {}
   emitter.add(space.any, "*", fn)
@@ -139,6 +141,7 @@ function Namespace:onAny(fn)
 end
 
 function Namespace:offAny(fn)
+  emitter.check_off_any("namespace:offAny", fn)
   local space = registrations_of(self, 2)
   if space.any then
     emitter.remove(space.any, "*", fn)
@@ -164,21 +167,22 @@ end
 
 -- --- sending ---
 
+-- Its callers end in a tail call: misuse is raised at the line of theirs.
 local function send_to_all(self, message, except, is_volatile)
-  arguments.message("namespace:broadcast", message, 3)
-  except = arguments.left_out("namespace:broadcast", self.server, except, 3)
+  arguments.message("namespace:broadcast", message, 2)
+  except = arguments.left_out("namespace:broadcast", self.server, except, 2)
   local everybody = target.new(self.server, self, except)
   return (is_volatile and everybody:volatile() or everybody):send(message)
 end
 
 -- Sends a message to every client in the namespace but `except` (a socket, a client or an id). Returns to how many.
 function Namespace:broadcast(message, except)
-  return (send_to_all(self, message, except)) -- no tail call: misuse is reported at the caller's line
+  return send_to_all(self, message, except)
 end
 
 -- The same, left out for clients that are behind.
 function Namespace:broadcastVolatile(message, except)
-  return (send_to_all(self, message, except, true))
+  return send_to_all(self, message, except, true)
 end
 
 -- Sends a message to every client in the namespace: namespace:emit(type, payload).
@@ -193,14 +197,16 @@ end
 
 -- namespace:to(room):emit(type, payload): who is in that room of the namespace, or in one of an array of rooms.
 function Namespace:to(names)
-  return (target.to(target.new(self.server, self), names, 2))
+  return (target.to(target.new(self.server, self), "namespace:to", names, 2))
 end
 
-Namespace.in_ = Namespace.to
+function Namespace:in_(names)
+  return (target.to(target.new(self.server, self), "namespace:in_", names, 2))
+end
 
 -- namespace:except(room):emit(type, payload): everybody in the namespace who is not in that room.
 function Namespace:except(names)
-  return (target.except(target.new(self.server, self), names, 2))
+  return (target.except(target.new(self.server, self), "namespace:except", names, 2))
 end
 
 -- The sockets in the namespace, in no order.

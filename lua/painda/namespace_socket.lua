@@ -29,7 +29,7 @@ local NamespaceSocket = {
   join = room.join,
   leave = room.leave,
   to = Socket.to,
-  in_ = Socket.to,
+  in_ = Socket.in_,
   except = Socket.except,
 }
 
@@ -114,18 +114,19 @@ end
 -- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
 function NamespaceSocket:emit(mtype, payload, callback)
   if callback ~= nil then
-    return result(self:_ask(mtype, payload, callback))
+    return result("socket:emit", mtype, self:_ask(mtype, payload, callback))
   end
-  return result(post(self, mtype, payload))
+  return result("socket:emit", mtype, post(self, mtype, payload))
 end
 
 -- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile}.
 function NamespaceSocket:send(message, options)
   local mtype, payload = arguments.message("socket:send", message, 2)
   if type(options) == "function" then
-    return result(self:_ask(message.type, message.payload, options))
+    return result("socket:send", mtype, self:_ask(message.type, message.payload, options))
   end
-  return result(post(self, mtype, payload, arguments.send_options("socket:send", options, 2).volatile))
+  options = arguments.send_options("socket:send", options, 2)
+  return result("socket:send", mtype, post(self, mtype, payload, options.volatile))
 end
 
 -- Leaves the namespace: its handlers hear "disconnect". The client may join again with its next message to it.
@@ -140,6 +141,7 @@ end
 
 -- Closes the client's connection, as client:close does.
 function NamespaceSocket:close(code, reason)
+  code, reason = arguments.closing("socket:close", code, reason, 2)
   return self.client:close(code, reason)
 end
 

@@ -8,11 +8,40 @@
 --     wait = { type = { "table", "boolean" }, default = true },
 --   }, given)
 
+local null = require("painda.core.json").null
+
 local type, pairs, ipairs, error, tostring = type, pairs, ipairs, error, tostring
 local concat, sort = table.concat, table.sort
-local min, floor = math.min, math.floor
+local min, floor, huge = math.min, math.floor, math.huge
+
+local ESCAPES = { ["\n"] = "\\n", ["\t"] = "\\t", ["\\"] = "\\\\", ['"'] = '\\"' }
+local LONGEST = 40 -- bytes of a string that are shown
 
 local _M = {}
+
+-- What others call an option that has another name here.
+local RENAMED = {
+  cors = "allowedOrigins",
+  pingInterval = "heartbeat",
+  pingTimeout = "heartbeat",
+  maxHttpBufferSize = "maxPayload",
+  perMessageDeflate = "compression",
+  httpCompression = "compression",
+  connectionStateRecovery = "recovery",
+  reconnection = "reconnect",
+  reconnectionAttempts = "reconnectAttempts",
+  reconnectionDelay = "reconnectDelay",
+  reconnectionDelayMax = "reconnectDelayMax",
+  randomizationFactor = "jitter",
+  extraHeaders = "headers",
+  auth = "getToken",
+}
+
+local function harmless(text)
+  return (text:gsub('[%c\\"]', function(char)
+    return ESCAPES[char] or ("\\%d"):format(char:byte())
+  end))
+end
 
 -- How many single edits (insert, delete, replace, swap neighbours) lead from a to b.
 local function distance(a, b)
@@ -34,8 +63,8 @@ local function distance(a, b)
   return previous[#b]
 end
 
--- The name in `known` (an array) that is nearest to `name`, or nil where none is near.
-function _M.nearest(name, known)
+-- The name in `known` (an array) that is nearest to `name`, or nil where none is within `most` edits (3).
+function _M.nearest(name, known, most)
   local best, best_distance
   for _, candidate in ipairs(known) do
     local d = distance(name:lower(), candidate:lower())
@@ -43,7 +72,7 @@ function _M.nearest(name, known)
       best, best_distance = candidate, d
     end
   end
-  if best and best_distance <= min(3, floor(#name / 2)) then
+  if best and best_distance <= min(most or 3, floor(#name / 2)) then
     return best
   end
 end
@@ -66,8 +95,10 @@ function _M.check_event(what, name, known)
       return
     end
   end
-  local shown = type(name) == "string" and ("%q"):format(name) or "of that kind"
-  error(("%s: there is no event %s%s"):format(what, shown, _M.hint_of_few(name, known)), 3)
+  if type(name) ~= "string" then
+    error(("%s takes the name of an event, not %s"):format(what, _M.shown(name)), 3)
+  end
+  error(("%s: there is no event %q%s"):format(what, name, _M.hint_of_few(name, known)), 3)
 end
 
 -- "a table", "an error".
@@ -95,8 +126,40 @@ local function fits(expected, value)
   return expected == type(value) or expected == kind_of(value)
 end
 
+-- The text, or as much of it as `most` bytes hold without half a character.
+function _M.cut(text, most)
+  if #text <= most then
+    return text
+  end
+  while text:find("^[\128-\191]", most + 1) do
+    most = most - 1
+  end
+  return text:sub(1, most) .. "…"
+end
+
+-- A value as errors show it: what it is, where it can't be told in a few words.
+function _M.shown(value)
+  local kind = type(value)
+  if kind == "string" then
+    return ('"%s"'):format(harmless(_M.cut(value, LONGEST)))
+  elseif kind == "number" or kind == "boolean" or kind == "nil" then
+    return tostring(value)
+  end
+  return value == null and "painda.null" or _M.a(kind)
+end
+
+-- The same of an option's, where a number may be meant for a string.
 local function show(value)
-  return type(value) == "string" and ("%q"):format(value) or ("%s (a %s)"):format(tostring(value), type(value))
+  return type(value) == "number" and tostring(value) .. " (a number)" or _M.shown(value)
+end
+
+local function bounds(rule)
+  if not rule.max or rule.max == huge then
+    return ("must be %s or more"):format(tostring(rule.min))
+  elseif not rule.min then
+    return ("must be %s or less"):format(tostring(rule.max))
+  end
+  return ("must be from %s to %s"):format(tostring(rule.min), tostring(rule.max))
 end
 
 -- What is wrong with the value, or nil.
@@ -117,13 +180,13 @@ local function complaint(rule, value)
   for _, kind in ipairs(kinds) do
     if fits(kind, value) then
       if type(value) == "number" and (value ~= value or value < (rule.min or value) or value > (rule.max or value)) then
-        return ("must be from %s to %s"):format(tostring(rule.min or "any"), tostring(rule.max or "any"))
+        return bounds(rule)
       end
       return
     end
   end
-  local named = {}
-  for i, kind in ipairs(kinds) do
+  local named = { rule.a }
+  for i, kind in ipairs(rule.a and {} or kinds) do
     named[i] = _M.a(kind)
   end
   return "must be " .. concat(named, " or ")
@@ -138,9 +201,13 @@ function _M.check(what, spec, given, level)
   end
   local out = {}
   for name, value in pairs(given) do
+    if type(name) ~= "string" then
+      error(("%s takes options by their names, and was given %s without one"):format(what, show(value)), level)
+    end
     local rule = spec[name]
     if not rule then
-      error(("%s has no option %s%s"):format(what, show(name), _M.hint(name, names_of(spec))), level)
+      local meant = spec[RENAMED[name]] and (", did you mean %q?"):format(RENAMED[name])
+      error(("%s has no option %q%s"):format(what, name, meant or _M.hint(name, names_of(spec))), level)
     end
     local wrong = complaint(rule, value)
     if wrong then

@@ -7,11 +7,13 @@
 
 local core = require "painda.core.server"
 local api = require "painda.api"
+local Error = require "painda.error"
 local hooks = require "painda.hooks"
 local log = require "painda.log"
 local options = require "painda.options"
 local reload = require "painda.reload"
 
+local shown = options.shown
 local setmetatable, getmetatable, type, error, tostring = setmetatable, getmetatable, type, error, tostring
 local ipairs, pairs, pcall, select = ipairs, pairs, pcall, select
 local concat = table.concat
@@ -66,7 +68,7 @@ end
 function Context:on(name, fn)
   check_function(self, "on", fn)
   if type(name) ~= "string" or name == "" then
-    error(("plugin %q: ctx:on takes the name of an event, not %s"):format(self.name, tostring(name)), 2)
+    error(("plugin %q: ctx:on takes the name of an event, not %s"):format(self.name, shown(name)), 2)
   end
   return ask(self, "on", name, fn)
 end
@@ -245,8 +247,7 @@ function _M.register(server, plugin, given, level)
   plugins.installing[name] = nil
   ctx._asked = nil
   if not ok then
-    local text = type(returned) == "table" and returned.message or returned
-    error(("plugin %q: install failed: %s"):format(name, tostring(text)), level)
+    error(("plugin %q: install failed: %s"):format(name, Error.report(returned)), level)
   end
   put_in(server, plugins, name, entry, asked, check_hooks(name, returned, level))
 end

@@ -3,7 +3,7 @@
 local Error = require "painda.error"
 local reload = require "painda.reload"
 
-local pairs, tostring, type, getinfo = pairs, tostring, type, debug.getinfo
+local pairs, tostring, type = pairs, tostring, type
 
 local _M = {
   first = nil, -- the port of --port: what the first that each generation opens becomes
@@ -45,14 +45,11 @@ local function own_holder(port)
     .. "the same port takes a restart"):format(tostring(served))
 end
 
--- What to raise where a server's port could not be opened because of `why`: at the line of its caller's caller.
+-- What to raise where a server's port could not be opened because of `why`.
 function _M.fault(why, port)
   local taken = why:match "^(.*: Address already in use) %b()$"
   local holder = taken and port and own_holder(port)
-  local about = getinfo(3, "Sl")
-  local place = about and about.currentline > 0 and ("%s:%d: "):format(about.short_src, about.currentline) or ""
-  local text = holder and ("%s (%s)"):format(taken, holder) or why
-  return Error.outside(place .. text, "TRANSPORT_ERROR")
+  return Error.outside(holder and ("%s (%s)"):format(taken, holder) or why, "TRANSPORT_ERROR")
 end
 
 return _M

@@ -333,6 +333,7 @@ end
 -- Stops listening: one function, or every listener of that name.
 function Presence:off(name, fn)
   options.check_event("presence:off", name, EVENTS)
+  emitter.check_off("presence:off", name, fn)
   local listeners = reload.registrations(self.server).presence
   if listeners then
     emitter.remove(listeners, name, fn)
@@ -342,7 +343,7 @@ end
 
 -- fn(presences): the whole list, whenever it has changed, at most once an interval.
 function Presence:onChange(fn)
-  emitter.check("presence:onChange", "change", fn)
+  emitter.check_any("presence:onChange", fn)
   return self:on("change", fn)
 end
 

@@ -8,6 +8,7 @@
 -- for each, which compiled traces always see.
 
 local runtime = require "painda.core.runtime"
+local Error = require "painda.error"
 local explain = require "painda.explain"
 local faults = require "painda.faults"
 local log = require "painda.log"
@@ -256,7 +257,7 @@ local function describer(new)
     if type(raised) == "table" and (raised.syntax or raised.plain) then
       new.error = raised.syntax or tostring(raised)
     else
-      local trace = failure and failure.raised == raised and failure.trace or traceback(tostring(raised), 2)
+      local trace = failure and failure.raised == raised and failure.trace or traceback(Error.report(raised), 2)
       new.error = explain.with_source(trace, new.modules)
     end
     return new.error
@@ -283,7 +284,7 @@ local function stage(new, load, done)
     faults.expect(new.thread, function(raised, thread)
       new.thread = nil
       abandon(new)
-      done:wake(false, new.error or traceback(thread, tostring(raised)))
+      done:wake(false, new.error or traceback(thread, Error.report(raised)))
     end)
     local describe = describer(new)
     local ok, err = xpcall(load, describe, new)

@@ -55,7 +55,7 @@ function _M.keys(server, space, names, keys, level)
   for i, name in ipairs(names) do
     local wrong = fault(server, name)
     if wrong then
-      error(Error.new(wrong, "ROOM_ERROR"), level + 1)
+      Error.raise(wrong, "ROOM_ERROR", level + 1)
     end
     out[n + i] = space and space.key .. name or name
   end

@@ -158,6 +158,7 @@ local function open(key, checked, make)
   end
   local registrations = reload.registrations(server)
   registrations.options = checked
+  server.options = server.options or checked
   if not reload.is_loading() then
     apply(server, registrations)
   end
@@ -192,7 +193,7 @@ function _M.new(given)
     return made
   end)
   if not server then
-    error(ports.fault(err, port), 0)
+    Error.raise(ports.fault(err, port), nil, 2)
   end
   return server
 end
@@ -207,7 +208,7 @@ function _M.attachTo(http_server, given)
     return new_server(http_server._listener, false)
   end)
   if not server then
-    error(Error.outside(err, "TRANSPORT_ERROR"), 0)
+    Error.raise(Error.outside(err, "TRANSPORT_ERROR"), nil, 2)
   end
   return server
 end
@@ -242,13 +243,14 @@ function Server:once(name, fn)
 end
 
 function Server:off(name, fn)
+  emitter.check_off("server:off", name, fn)
   emitter.remove(place(self, name, 2), name, fn)
   return self
 end
 
 -- Hears every message of every client: fn(client, type, payload, ack).
 function Server:onAny(fn)
-  emitter.check("server:onAny", "*", fn)
+  emitter.check_any("server:onAny", fn)
   local registrations = reload.registering(self, 2)
   registrations.any = registrations.any or {}
   emitter.add(registrations.any, "*", fn)
@@ -256,6 +258,7 @@ function Server:onAny(fn)
 end
 
 function Server:offAny(fn)
+  emitter.check_off_any("server:offAny", fn)
   local registrations = reload.registering(self, 2)
   if registrations.any then
     emitter.remove(registrations.any, "*", fn)
@@ -276,10 +279,12 @@ end
 
 -- What the plugin of that name has exposed, or nil.
 function Server:getPlugin(name)
+  arguments.name("server:getPlugin", "the name of a plugin", name, 2)
   return plugin.get(self, name)
 end
 
 function Server:hasPlugin(name)
+  arguments.name("server:hasPlugin", "the name of a plugin", name, 2)
   return plugin.has(self, name)
 end
 
@@ -322,11 +327,13 @@ end
 
 -- The typed room of that id, or nil.
 function Server:getRoom(id)
+  arguments.name("server:getRoom", "the id of a room", id, 2)
   return typed_rooms.get(self, id)
 end
 
 -- Disposes the typed room of that id: false where there is none.
 function Server:deleteRoom(id)
+  arguments.name("server:deleteRoom", "the id of a room", id, 2)
   return typed_rooms.delete(self, id)
 end
 
@@ -337,7 +344,7 @@ end
 
 -- --- sending ---
 
-local function send_out(self, mtype, payload, is_volatile, ref)
+local function send_out(self, what, mtype, payload, is_volatile, ref, level)
   local sent, text, code
   if hooks.sending then
     sent, text, code = hooks.broadcast(self, mtype, payload, nil, nil, is_volatile, ref)
@@ -345,32 +352,32 @@ local function send_out(self, mtype, payload, is_volatile, ref)
     sent, text, code = broadcast(self._core, mtype, payload, nil, nil, is_volatile, ref)
   end
   if not sent then
-    error(Error.new(text, code), 2)
+    arguments.refused(what, mtype, text, code, level)
   end
   return sent
 end
 
-local function send_to_all(self, message, except, is_volatile)
-  local mtype, payload = arguments.message("server:broadcast", message, 3)
-  except = arguments.left_out("server:broadcast", self, except, 3)
-  return send_out(self, mtype, payload, is_volatile, except and except._ref)
+local function send_to_all(self, what, message, except, is_volatile)
+  local mtype, payload = arguments.message(what, message, 3)
+  except = arguments.left_out(what, self, except, 3)
+  return (send_out(self, what, mtype, payload, is_volatile, except and except._ref, 4))
 end
 
 -- Sends a message to every client but `except` (a client or its id). Returns how many it was sent to.
 function Server:broadcast(message, except)
-  local sent = send_to_all(self, message, except) -- no tail call: misuse is reported at the caller's line
-  return sent
+  local sent = send_to_all(self, "server:broadcast", message, except)
+  return sent -- no tail call: misuse is reported at the caller's line
 end
 
 -- The same, left out for clients that are behind.
 function Server:broadcastVolatile(message, except)
-  local sent = send_to_all(self, message, except, true)
+  local sent = send_to_all(self, "server:broadcastVolatile", message, except, true)
   return sent
 end
 
 -- Sends a message to every client: server:emit(type, payload).
 function Server:emit(mtype, payload)
-  return send_out(self, mtype, payload)
+  return (send_out(self, "server:emit", mtype, payload, nil, nil, 3))
 end
 
 local function everybody(self)
@@ -386,14 +393,16 @@ end
 
 -- server:to(room):emit(type, payload): who is in the room, or in one of an array of rooms.
 function Server:to(names)
-  return (target.to(everybody(self), names, 2))
+  return (target.to(everybody(self), "server:to", names, 2))
 end
 
-Server.in_ = Server.to
+function Server:in_(names)
+  return (target.to(everybody(self), "server:in_", names, 2))
+end
 
 -- server:except(room):emit(type, payload): everybody who is not in it.
 function Server:except(names)
-  return (target.except(everybody(self), names, 2))
+  return (target.except(everybody(self), "server:except", names, 2))
 end
 
 -- --- looking ---
@@ -439,6 +448,7 @@ end
 
 -- The open clients that have the tag, with that value where one is given.
 function Server:getClientsByTag(name, value)
+  arguments.name("server:getClientsByTag", "the name of a tag", name, 2)
   return with_tag(self:getClients(), name, value)
 end
 
@@ -447,6 +457,8 @@ function Server:broadcastToTag(name, value, message)
   if message == nil then
     value, message = nil, value
   end
+  arguments.name("server:broadcastToTag", "the name of a tag", name, 2)
+  arguments.message("server:broadcastToTag", message, 2)
   local sent = 0
   for _, client in ipairs(with_tag(core.clients(self._core, true), name, value)) do
     if client:send(message) then

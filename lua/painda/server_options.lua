@@ -17,7 +17,7 @@ local OPTIONS = {
   host = { type = "string" },
   tls = { type = "table" },
   mode = { values = { "chat", "media", "gaming", "voice" }, default = "chat" },
-  registry = { type = "userdata" },
+  registry = { type = "userdata", a = "a painda.PPSchemaRegistry" },
   heartbeat = { type = { "table", "boolean" } },
   heartbeatInterval = { type = "integer", min = 1, max = 86400000 },
   compression = { type = { "table", "string" } },
@@ -82,6 +82,7 @@ end
 
 -- name → limits, as an array for C, in the order of names.
 local function check_overrides(given, level)
+  level = level + 1
   local checked = {}
   for name, limits in next, given or {} do
     local fault = namespaces.name_fault(name)

@@ -15,7 +15,7 @@ local slips = require "painda.slips"
 local target = require "painda.target"
 
 local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
-local type, error, tostring = type, error, tostring
+local type, error = type, error
 local flat_send, relay = flat.send, flat.relay
 local send, send_control = core.send, core.send_control
 
@@ -189,6 +189,7 @@ end
 
 -- Stops listening: one function, or every listener of that name.
 function Socket:off(name, fn)
+  emitter.check_off("client:off", name, fn)
   if may_listen "client:off" then
     emitter.remove(writable(self, EVENTS[name] and "_events" or "_on"), name, fn)
   end
@@ -197,7 +198,7 @@ end
 
 -- Hears every message: fn(type, payload, ack).
 function Socket:onAny(fn)
-  emitter.check("client:onAny", "*", fn)
+  emitter.check_any("client:onAny", fn)
   if may_listen "client:onAny" then
     self._any = self._any or {}
     emitter.add(self._any, "*", fn)
@@ -206,6 +207,7 @@ function Socket:onAny(fn)
 end
 
 function Socket:offAny(fn)
+  emitter.check_off_any("client:offAny", fn)
   if self._any and may_listen "client:offAny" then
     emitter.remove(self._any, "*", fn)
     if not next(self._any) then
@@ -217,13 +219,14 @@ end
 
 -- --- sending ---
 
--- Misuse raises at the application's line; a client that is gone is an answer.
-local function result(sent, text, code)
+-- Misuse raises at the application's line, as those end in a tail call who ask
+-- this; a client that is gone is an answer.
+local function result(what, mtype, sent, text, code)
   if sent then
     return sent
   end
   if code == "ENCODE_ERROR" then
-    error(Error.new(text, code), 3)
+    arguments.refused(what, mtype, text, code, 2)
   end
   return nil, text
 end
@@ -253,10 +256,10 @@ _M.ask, _M.result = ask, result -- for the sockets of namespaces
 -- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
 function Socket:emit(mtype, payload, callback)
   if callback ~= nil then
-    return result(ask(self, mtype, payload, callback))
+    return result("client:emit", mtype, ask(self, mtype, payload, callback))
   end
   if hooks.sending then
-    return result(hooks.send(self, mtype, payload))
+    return result("client:emit", mtype, hooks.send(self, mtype, payload))
   end
   if flat_send(self._ref, mtype, payload) then
     return true
@@ -265,7 +268,7 @@ function Socket:emit(mtype, payload, callback)
   if sent then
     return sent
   end
-  return result(sent, text, code)
+  return result("client:emit", mtype, sent, text, code)
 end
 
 -- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile, namespace}.
@@ -275,14 +278,14 @@ function Socket:send(message, options)
     return true
   end
   if type(options) == "function" then
-    return result(ask(self, message.type, message.payload, options))
+    return result("client:send", mtype, ask(self, message.type, message.payload, options))
   end
   options = arguments.send_options("client:send", options, 2)
   local ns = options.namespace ~= "/" and options.namespace or nil
   if hooks.sending then
-    return result(hooks.send(self, mtype, payload, ns, nil, options.volatile))
+    return result("client:send", mtype, hooks.send(self, mtype, payload, ns, nil, options.volatile))
   end
-  return result(send(self._ref, mtype, payload, ns, nil, options.volatile))
+  return result("client:send", mtype, send(self._ref, mtype, payload, ns, nil, options.volatile))
 end
 
 function Socket:_ask(mtype, payload, callback, timeout)
@@ -294,7 +297,7 @@ function Socket:request(mtype, payload, timeout)
   if timeout ~= nil then
     arguments.milliseconds("client:request", timeout, 2)
   end
-  return ack.wait(function(callback)
+  return ack.wait("client:request", mtype, function(callback)
     return self:_ask(mtype, payload, callback, timeout)
   end)
 end
@@ -304,20 +307,20 @@ function Socket:sendRaw(bytes, text)
   if type(bytes) ~= "string" then
     error(("client:sendRaw takes a string of bytes, not a %s"):format(type(bytes)), 2)
   end
-  return result(core.send_raw(self._ref, bytes, text))
+  return result("client:sendRaw", "bytes", core.send_raw(self._ref, bytes, text))
 end
 
 -- Answers a message by its __ackId.
 function Socket:sendAck(id, response)
   arguments.ack_id("client:sendAck", id, 2)
-  return result(send_control(self._ref, "__pp_ack", ack.payload(id, nil, response)))
+  return result("client:sendAck", "__pp_ack", send_control(self._ref, "__pp_ack", ack.payload(id, nil, response)))
 end
 
 local Timed = {}
 Timed.__index = Timed
 
 function Timed:emit(mtype, payload, callback)
-  return result(self.socket:_ask(mtype, payload, callback, self.timeout))
+  return result("client:timeout(ms):emit", mtype, self.socket:_ask(mtype, payload, callback, self.timeout))
 end
 
 function Timed:request(mtype, payload)
@@ -338,29 +341,26 @@ Socket.leave = room.leave
 
 -- client:to(room):emit(type, payload): who is in the room, without this client.
 function Socket:to(names)
-  return (target.to(self.broadcast, names, 2))
+  return (target.to(self.broadcast, "client:to", names, 2))
 end
 
-Socket.in_ = Socket.to
+function Socket:in_(names)
+  return (target.to(self.broadcast, "client:in_", names, 2))
+end
 
 function Socket:except(names)
-  return (target.except(self.broadcast, names, 2))
+  return (target.except(self.broadcast, "client:except", names, 2))
 end
 
 -- Closes the connection behind what was sent. The code is 1000, or 3000 to 4999.
 function Socket:close(code, reason)
-  code = code or 1000
-  if type(code) ~= "number" or not (code == 1000 or code >= 3000 and code <= 4999) then
-    error(("client:close takes a code of 1000, or 3000 to 4999, not %s"):format(tostring(code)), 2)
-  end
-  core.close_client(self._ref, code, reason or "", "forced server disconnect")
+  code, reason = arguments.closing("client:close", code, reason, 2)
+  core.close_client(self._ref, code, reason, "forced server disconnect")
 end
 
 -- Marks the client: server:getClientsByTag(name, value) finds it. The value is true where none is given.
 function Socket:setTag(name, value)
-  if type(name) ~= "string" then
-    error(("client:setTag takes the name of a tag, a string, not a %s"):format(type(name)), 2)
-  end
+  arguments.name("client:setTag", "the name of a tag", name, 2)
   local tags = self._tags or {}
   if value == nil then
     value = true
@@ -380,14 +380,17 @@ function Socket:setTag(name, value)
 end
 
 function Socket:getTag(name)
+  arguments.name("client:getTag", "the name of a tag", name, 2)
   return self._tags and self._tags[name]
 end
 
 function Socket:hasTag(name)
+  arguments.name("client:hasTag", "the name of a tag", name, 2)
   return self._tags ~= nil and self._tags[name] ~= nil
 end
 
 function Socket:removeTag(name)
+  arguments.name("client:removeTag", "the name of a tag", name, 2)
   if self._tags and self._tags[name] ~= nil then
     self._tags[name] = nil
   end

@@ -13,7 +13,6 @@
 local core = require "painda.core.server"
 local api = require "painda.api"
 local arguments = require "painda.arguments"
-local Error = require "painda.error"
 local delta = require "painda.core.delta"
 local hooks = require "painda.hooks"
 local room = require "painda.room"
@@ -52,27 +51,29 @@ local function copy(self, rooms, without, is_volatile)
 end
 
 -- The same, where `level` says whose line a wrong name is reported at (2: the caller's).
-function _M.to(self, names, level)
-  names = room.names("to", names, level + 1)
+function _M.to(self, what, names, level)
+  names = room.names(what, names, level + 1)
   return copy(self, room.keys(self._server, self._space, names, self._rooms, level + 1), self._without, self._volatile)
 end
 
-function _M.except(self, names, level)
-  names = room.names("except", names, level + 1)
+function _M.except(self, what, names, level)
+  names = room.names(what, names, level + 1)
   local without = room.keys(self._server, self._space, names, self._without, level + 1)
   return copy(self, self._rooms, without, self._volatile)
 end
 
 -- Only who is in this room, or one of these, or of those named before.
 function Target:to(names)
-  return (_M.to(self, names, 2))
+  return (_M.to(self, "to", names, 2))
 end
 
-Target.in_ = Target.to
+function Target:in_(names)
+  return (_M.to(self, "in_", names, 2))
+end
 
 -- Not who is in this room, or one of these. A client's id stands for the client.
 function Target:except(names)
-  return (_M.except(self, names, 2))
+  return (_M.except(self, "except", names, 2))
 end
 
 -- What is sent is left out for clients that are behind.
@@ -85,7 +86,8 @@ local function rooms_of(self)
   return self._rooms or self._space and { self._space.key }
 end
 
-local function send(self, mtype, payload)
+-- Its callers end in a tail call, so that what is refused is raised at the line of theirs.
+local function send(self, what, mtype, payload)
   local server, ns, is_volatile, ref = self._server, self._ns, self._volatile, self._ref
   local rooms, without = rooms_of(self), self._without
   local sent, text, code
@@ -95,20 +97,20 @@ local function send(self, mtype, payload)
     sent, text, code = broadcast(server._core, mtype, payload, ns, nil, is_volatile, ref, rooms, without)
   end
   if not sent then
-    error(Error.new(text, code), 2)
+    arguments.refused(what, mtype, text, code, 2)
   end
   return sent
 end
 
 -- Sends a message. Returns to how many.
 function Target:emit(mtype, payload)
-  return send(self, mtype, payload)
+  return send(self, "emit", mtype, payload)
 end
 
 -- Sends {type = …, payload = …}, or a message as it was received. Returns to how many.
 function Target:send(message)
   local mtype, payload = arguments.message("send", message, 2)
-  return send(self, mtype, payload)
+  return send(self, "send", mtype, payload)
 end
 
 -- Sends what makes `after` out of `before`, as painda.gaming.diff gives it; nothing where they are equal. Returns to
@@ -121,7 +123,10 @@ function Target:emitDelta(mtype, before, after)
   if wrong then
     error("emitDelta: " .. wrong, 2)
   end
-  return changed == nil and 0 or send(self, mtype, changed)
+  if changed == nil then
+    return 0
+  end
+  return send(self, "emitDelta", mtype, changed)
 end
 
 -- The clients of the target. With `away` also those that have lost their connection and may come back: they are still
@@ -166,6 +171,7 @@ end
 
 -- Closes them, as client:close does, which ends the session of those that might come back. Returns how many.
 function Target:disconnectSockets(code, reason)
+  code, reason = arguments.closing("disconnectSockets", code, reason, 2)
   local sockets = sockets_of(self, true)
   for _, socket in ipairs(sockets) do
     socket:close(code, reason)

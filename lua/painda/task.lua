@@ -5,6 +5,7 @@
 --   local value, err = waiter:wait(1000)      -- nil, "timeout" after a second
 
 local runtime = require "painda.core.runtime"
+local shown = require("painda.options").shown
 
 local setmetatable, type, error, select, pcall, tostring = setmetatable, type, error, select, pcall, tostring
 local running, unpack = coroutine.running, unpack
@@ -74,7 +75,7 @@ end
 -- Waits for `ms` milliseconds, 0 or more: other handlers run meanwhile.
 function _M.sleep(ms)
   if type(ms) ~= "number" or not (ms >= 0 and ms <= 1e12) then
-    error(("painda.sleep takes milliseconds from 0 to 1e12, not %s"):format(tostring(ms)), 2)
+    error(("painda.sleep takes milliseconds from 0 to 1e12, not %s"):format(shown(ms)), 2)
   end
   _M.waiter():wait(ms)
 end

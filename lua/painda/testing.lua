@@ -15,6 +15,7 @@ local painda = require "painda"
 local task = require "painda.task"
 local wait = require "painda.testing.wait"
 
+local shown = options.shown
 local getmetatable, setmetatable, type, error, pairs = getmetatable, setmetatable, type, error, pairs
 local ipairs, pcall, tostring, remove, unpack = ipairs, pcall, tostring, table.remove, unpack
 
@@ -82,7 +83,10 @@ function _M.createTestClients(of, n, given)
     error("createTestClients takes an environment or a server first", 2)
   end
   if type(n) ~= "number" or n < 0 or n % 1 ~= 0 then
-    error(("createTestClients takes how many clients there are to be, not %s"):format(tostring(n)), 2)
+    error(("createTestClients takes how many clients there are to be, not %s"):format(shown(n)), 2)
+  end
+  if given ~= nil and type(given) ~= "table" then
+    error(("createTestClients takes a table of options, not %s"):format(shown(given)), 2)
   end
   local rest, real = {}, env and env.real
   for name, value in pairs(given or {}) do
@@ -116,6 +120,9 @@ end
 
 -- One more connected client.
 function Env:connect(given)
+  if given ~= nil and type(given) ~= "table" then
+    error(("env:connect takes a table of options, not %s"):format(shown(given)), 2)
+  end
   return _M.createTestClients(self, 1, given)[1]
 end
 
@@ -159,6 +166,9 @@ local OWN = {
 }
 
 local function split(given)
+  if given ~= nil and type(given) ~= "table" then
+    error(("createTestEnv takes a table of options, not %s"):format(shown(given)), 3)
+  end
   local own, server = {}, { port = 0, host = "127.0.0.1" }
   for name, value in pairs(given or {}) do
     if OWN[name] then

@@ -3,8 +3,9 @@
 local runtime = require "painda.core.runtime"
 local api = require "painda.api"
 local reload = require "painda.reload"
+local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring, max, floor = setmetatable, type, error, tostring, math.max, math.floor
+local setmetatable, type, error, max, floor = setmetatable, type, error, math.max, math.floor
 local now = runtime.now
 
 local Timer = {}
@@ -31,7 +32,7 @@ api.class("timer", Timer, Timer)
 
 local function check(what, ms, fn, least)
   if type(ms) ~= "number" or not (ms >= least and ms <= 1e12) then
-    error(("%s takes milliseconds from %d to 1e12, not %s"):format(what, least, tostring(ms)), 3)
+    error(("%s takes milliseconds from %d to 1e12, not %s"):format(what, least, shown(ms)), 3)
   end
   if type(fn) ~= "function" then
     error(("%s takes a function to call, not a %s"):format(what, type(fn)), 3)

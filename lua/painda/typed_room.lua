@@ -122,7 +122,7 @@ end
 -- nil where the application's auth lets the client in, else why not. It may wait.
 local function ask(self, client, data)
   local ok, allowed, why = xpcall(self._options.auth, function(raised)
-    return traceback(Error.from(raised).message, 2)
+    return traceback(Error.report(raised), 2)
   end, client, data, self)
   if not ok then
     local trace = ("room %q: auth failed: %s"):format(self.id, allowed:gsub("\t", ""))

@@ -7,6 +7,7 @@
 
 local ack = require "painda.ack"
 local api = require "painda.api"
+local arguments = require "painda.arguments"
 local calls = require "painda.client.calls"
 local core = require "painda.core.client"
 local inbox = require "painda.client.inbox"
@@ -16,6 +17,7 @@ local reload = require "painda.reload"
 local rooms = require "painda.client.rooms"
 local scope = require "painda.client.scope"
 
+local shown = options.shown
 local setmetatable, rawset, type, error, tostring, pairs = setmetatable, rawset, type, error, tostring, pairs
 local concat = table.concat
 local fire = calls.fire
@@ -218,7 +220,7 @@ local owned = {
 -- client.
 function Client:connect(server)
   if type(server) ~= "table" or not server._core then
-    error(("client:connect takes a PPServer of this process, not %s"):format(tostring(server)), 2)
+    error(("client:connect takes a PPServer of this process, not %s"):format(shown(server)), 2)
   end
   if self.state ~= "closed" then
     error(("client:connect: %s is connected already"):format(self.id), 2)
@@ -246,11 +248,8 @@ end
 
 -- Ends the connection, behind what was sent. The code is 1000, or 3000 to 4999.
 function Client:close(code, reason)
-  code = code or 1000
-  if type(code) ~= "number" or not (code == 1000 or code >= 3000 and code <= 4999) then
-    error(("client:close takes a code of 1000, or 3000 to 4999, not %s"):format(tostring(code)), 2)
-  end
-  stop(self, code, tostring(reason or ""))
+  code, reason = arguments.closing("client:close", code, reason, 2)
+  stop(self, code, reason)
 end
 
 api.class("client", Client, metatable, scope.Scope)
@@ -270,7 +269,7 @@ function _M.PPVirtualClient(id, given)
   end
   if type(id) ~= "string" or id == "" or #id > MAX_ID or id:find "%c" then
     local text = "PPVirtualClient takes an id, a string of 1 to %d bytes without control characters, not %s"
-    error(text:format(MAX_ID, type(id) == "string" and ("%q"):format(id:sub(1, 50)) or tostring(id)), 2)
+    error(text:format(MAX_ID, type(id) == "string" and ("%q"):format(id:sub(1, 50)) or shown(id)), 2)
   end
   local self = setmetatable({ id = id }, metatable)
   self.client = self

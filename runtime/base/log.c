@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,14 +51,20 @@ static void append_time(struct pp_buf *line)
 }
 
 /* Escapes control characters, and quotes and backslashes where `quoted`. C1 controls (U+0080-9F) begin with byte 0xC2.
- */
+   A byte that is no UTF-8 becomes the escape of the replacement character, so that a line of JSON is always one. */
 static void append_escaped(struct pp_buf *line, const char *text, size_t len, bool quoted)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         bool c1 = c == 0xC2 && i + 1 < len && (unsigned char)text[i + 1] < 0xA0;
+        size_t wide = c >= 0x80 && !c1 ? pp_utf8_length(text + i, text + len) : 1;
         char escape[8];
-        if (c == '\n')
+        if (wide == 0) {
+            pp_buf_append_string(line, "\\ufffd");
+        } else if (wide > 1) {
+            pp_buf_append(line, text + i, wide);
+            i += wide - 1;
+        } else if (c == '\n')
             pp_buf_append(line, "\\n", 2);
         else if (c < 0x20 || c == 0x7F || c1)
             pp_buf_append(line, escape,
@@ -76,6 +83,12 @@ static void append_quoted(struct pp_buf *line, const char *text, size_t len)
     pp_buf_append_char(line, '"');
 }
 
+/* Is the key one that each line has? The field of that name is written as "fields.time" and so on. */
+static bool is_own(const char *key)
+{
+    return strcmp(key, "time") == 0 || strcmp(key, "level") == 0 || strcmp(key, "msg") == 0;
+}
+
 static void append_json(struct pp_buf *line, enum pp_log_level level, const char *text, size_t len,
                         const struct pp_log_field *fields, size_t count)
 {
@@ -86,9 +99,9 @@ static void append_json(struct pp_buf *line, enum pp_log_level level, const char
     pp_buf_append_string(line, "\",\"msg\":");
     append_quoted(line, text, len);
     for (size_t i = 0; i < count; i++) {
-        pp_buf_append_char(line, ',');
-        append_quoted(line, fields[i].key, strlen(fields[i].key));
-        pp_buf_append_char(line, ':');
+        pp_buf_append_string(line, is_own(fields[i].key) ? ",\"fields." : ",\"");
+        append_escaped(line, fields[i].key, strlen(fields[i].key), true);
+        pp_buf_append_string(line, "\":");
         append_quoted(line, fields[i].value, fields[i].len);
     }
     pp_buf_append_string(line, "}\n");

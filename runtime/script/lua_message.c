@@ -144,8 +144,12 @@ static int on_index(lua_State *L)
 static int on_newindex(lua_State *L)
 {
     struct lua_message *object = check(L, 1);
-    if (lua_type(L, 2) == LUA_TSTRING &&
-        (strcmp(lua_tostring(L, 2), "payload") == 0 || strcmp(lua_tostring(L, 2), "type") == 0))
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    bool is_type = strcmp(name, "type") == 0;
+    if (is_type && (lua_type(L, 3) != LUA_TSTRING || lua_objlen(L, 3) == 0)) /* nobody could be told of the message */
+        return luaL_error(L, "the type of a message is a string that is not empty, not %s",
+                          lua_type(L, 3) == LUA_TSTRING ? "\"\"" : luaL_typename(L, 3));
+    if (is_type || strcmp(name, "payload") == 0)
         object->changed = true;
     lua_settop(L, 3);
     if (lua_isnil(L, 3)) { /* a stored nil would bring the old value back: the mark stands for it */

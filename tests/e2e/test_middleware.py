@@ -321,7 +321,7 @@ def test_a_namespace_may_have_a_limit_of_its_own():
         ('{ game = {} }', 'it begins with a slash: "/admin", not "game"'),
         ('{ ["/game"] = { maxPerSecnd = 1 } }', 'has no option "maxPerSecnd", did you mean "maxPerSecond"?'),
         ('{ ["/game"] = 5 }', 'takes a table of options, not 5'),
-        ('{ {} }', "it is a string, not a number"),
+        ('{ {} }', "it is a string, not 1"),
     ],
 )
 def test_wrong_limits_of_namespaces_are_named(overrides, complaint):

@@ -164,7 +164,7 @@ describe("asking and waiting", function()
   it("returns the response, or nil and the error", function()
     local function answer(...)
       local answered = { ... }
-      return ack.wait(function(callback)
+      return ack.wait("x:request", "x", function(callback)
         painda.after(1, function()
           callback(unpack(answered, 1, 2))
         end)
@@ -179,7 +179,7 @@ describe("asking and waiting", function()
   end)
 
   it("does not wait for what could not be asked", function()
-    local value, err = ack.wait(function()
+    local value, err = ack.wait("x:request", "x", function()
       return nil, "closed", "CONNECTION_ERROR"
     end)
     assert.is_nil(value)

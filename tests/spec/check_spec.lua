@@ -44,6 +44,26 @@ describe("painda check", function()
     says('PPServer has no option "prot", did you mean "port"?', "painda.PPServer({ ['x'] = 1, 2; prot = 1 })")
   end)
 
+  it("knows what follows an address, and what a plugin is", function()
+    says('PPClient has no option "reconect", did you mean "reconnect"?',
+      'painda.PPClient("ws://x", { reconect = true })')
+    says('"opne" would be a message type; PPClient has an event "open"',
+      'local c = painda.PPClient("ws://x", { reconnect = true }) c:on("opne", print)')
+    says('Plugin has no option "instal", did you mean "install"?', 'server:register { name = "x", instal = print }')
+    says('PluginContext has no method "usee", did you mean "use"?',
+      'server:register { name = "x", install = function(ctx) ctx:usee(print) end }')
+    says('HttpResponse has no method "jsn", did you mean "json"?',
+      'painda.HttpServer({ port = 1 }):get("/", function(req, res) res:jsn {} end)')
+    says_nothing 'server:register { name = "x", author = "me", install = function(ctx) ctx:use(print) end }'
+  end)
+
+  it("names fields that are a letter off one that there is", function()
+    says('Client has no "joinn", did you mean "join"?', 'server:on("connection", function(c) c.joinn("x") end)')
+    says('Client has no "brodcast", did you mean "broadcast"?', 'server:use(function(c) c.brodcast:emit "x" end)')
+    says('Client has no "handshak", did you mean "handshake"?', 'server:use(function(c) print(c.handshak.address) end)')
+    says_nothing "server:use(function(c) c.joinn = 1 print(c.user, c.score, c.inventory, c.dato) end)"
+  end)
+
   it("names values of another kind", function()
     says('PPServer option "port" takes an integer, not "3000"', 'painda.PPServer { port = "3000" }')
     says('PPServer option "port" takes an integer, not 1.5', "painda.PPServer { port = 1.5 }")

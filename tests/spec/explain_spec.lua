@@ -78,6 +78,12 @@ describe("a hint", function()
 end)
 
 describe("the source in a traceback", function()
+  it("gives the innermost frame the line that it lacks", function()
+    local told = explain.with_source("x handler failed: app.lua:3: it broke\nstack traceback:"
+      .. "\n\tapp.lua: in function 'f'\n\tapp.lua: in main", {})
+    assert.matches("\n\tapp.lua:3: in function 'f'\n\tapp.lua: in main$", told)
+  end)
+
   it("stands below the message, and below each frame of the application", function()
     local given = trace("[C]: in function 'sort'", "app.lua:4: in function 'f'", "painda/timer.lua:9: in function <x>")
     assert.equal(

@@ -268,7 +268,7 @@ describe("painda.HttpServer", function()
     local function nothing() end
     assert.truthy(raised(function()
       http:get("a", nothing)
-    end):find 'http_spec.lua:%d+: a route is a path that begins with "/", not a')
+    end):find 'http_spec.lua:%d+: a route is a path that begins with "/", not "a"')
     assert.truthy(raised(http.post, http, "/a", nil):find "the handler of POST /a is a function, not a nil")
     assert.truthy(raised(http.route, http, "GTE", "/a", nothing):find 'did you mean "GET"')
     http:get("/a", nothing)

@@ -317,6 +317,26 @@ end)
 describe("message middleware", function()
   local client, socket
 
+  it("can't take a message its type", function()
+    local raised = {}
+    server:useMessage(function(_, message, next)
+      for i, wrong in ipairs { "", 5, {} } do
+        raised[i] = support.raised(function()
+          message.type = wrong
+        end)
+      end
+      message.type = nil
+      next()
+    end)
+    client, socket = support.connect(server)
+    local answer, err = client:request("x", 1)
+    assert.is_nil(answer)
+    assert.equal("MIDDLEWARE_ERROR", err.code)
+    assert.matches("the type of a message is a string that is not empty, not nil", err.message)
+    assert.equal(3, #raised)
+    assert.matches("^tests/spec/middleware_spec.lua:%d+: the type of a message is a string .*, not number$", raised[2])
+  end)
+
   before_each(serve)
   after_each(function()
     client:close()

@@ -262,7 +262,7 @@ describe("a namespace", function()
     local says = "server:of takes the name of a namespace: it "
     assert.equal(says .. 'begins with a slash: "/admin", not "admin"', fault "admin")
     assert.equal(says .. 'begins with a slash: "/admin", not ""', fault "")
-    assert.equal(says .. "is a string, not a nil", fault(nil))
+    assert.equal(says .. "is a string, not nil", fault(nil))
     assert.equal(says .. "is too long", fault("/" .. ("x"):rep(255)))
     assert.equal(says .. "is too long", fault("/" .. ("x"):rep(10240)))
     assert.matches("holds a control character", fault "/a\nb", 1, true)

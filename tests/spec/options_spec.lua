@@ -60,8 +60,19 @@ describe("options", function()
   it("that are unknown are named, with the nearest known one", function()
     assert.equal('PPThing has no option "prt", did you mean "port"?', message(check, { prt = 1 }))
     assert.equal('PPThing has no option "colour"', message(check, { colour = 1 }))
-    assert.equal("PPThing has no option 1 (a number)", message(check, { "port" }))
-    assert.matches("^PPThing has no option table: 0x%x+ %(a table%)$", message(check, { [{}] = 1 }))
+    local nameless = "PPThing takes options by their names, and was given "
+    assert.equal(nameless .. '"port" without one', message(check, { "port" }))
+    assert.equal(nameless .. "1 (a number) without one", message(check, { [{}] = 1 }))
+  end)
+
+  it("that others call otherwise are named as they are here", function()
+    local known = { heartbeat = { type = "table" }, maxPayload = { type = "integer" } }
+    local function told(name)
+      return message(options.check, "PPThing", known, { [name] = 1 })
+    end
+    assert.equal('PPThing has no option "pingTimeout", did you mean "heartbeat"?', told "pingTimeout")
+    assert.equal('PPThing has no option "maxHttpBufferSize", did you mean "maxPayload"?', told "maxHttpBufferSize")
+    assert.equal('PPThing has no option "cors"', told "cors")
   end)
 
   it("of the wrong type are named, with the type and the value", function()
@@ -69,7 +80,7 @@ describe("options", function()
     assert.equal('PPThing option "port" must be an integer, not 1.5 (a number)', message(check, { port = 1.5 }))
     assert.equal('PPThing option "wait" must be a table or a boolean, not 1 (a number)', message(check, { wait = 1 }))
     assert.equal(
-      'PPThing option "onLimit" must be a function, not true (a boolean)',
+      'PPThing option "onLimit" must be a function, not true',
       message(check, { onLimit = true })
     )
     assert.equal('PPThing option "name" must be a string, not 1 (a number)', message(check, { name = 1 }))
@@ -109,7 +120,7 @@ describe("options", function()
   end)
 
   it("come in a table", function()
-    assert.equal("PPThing takes a table of options, not nil (a nil)", message(check, nil))
+    assert.equal("PPThing takes a table of options, not nil", message(check, nil))
     assert.equal('PPThing takes a table of options, not "x"', message(check, "x"))
   end)
 

@@ -151,7 +151,7 @@ describe("server.presence", function()
     assert.matches("^call it with a colon: server.presence:count%(…%)", support.message(presence.count))
     assert.equal('presence:on: there is no event "jion", did you mean "join"?',
       support.message(presence.on, presence, "jion", print))
-    assert.equal('presence:onChange("change", …) takes a function, not a nil',
+    assert.equal('presence:onChange takes a function, not nil',
       support.message(presence.onChange, presence))
     other:close()
   end)

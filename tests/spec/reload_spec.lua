@@ -91,6 +91,18 @@ describe("a generation", function()
     assert.matches("^a value\nstack traceback:", err)
   end)
 
+  it("shows the options of a server while it runs", function()
+    local seen
+    local ok, err = reload.run(function()
+      local server = painda.PPServer { port = 0, maxRoomName = 77 }
+      seen = server.options.maxRoomName
+      server:close()
+      error "on purpose"
+    end)
+    assert.is_nil(ok, err)
+    assert.equal(77, seen)
+  end)
+
   it("that fails after it waited is undone as well", function()
     local before = reload.current
     local ok = reload.run(function()

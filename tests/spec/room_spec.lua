@@ -362,12 +362,12 @@ describe("a room that can't be", function()
     local calls = {
       { "client:join", function(name) sockets[1]:join(name) end },
       { "client:leave", function(name) sockets[1]:leave(name) end },
-      { "to", function(name) server:to(name) end },
-      { "to", function(name) server:in_(name) end },
-      { "except", function(name) server:except(name) end },
-      { "to", function(name) sockets[1]:to(name) end },
-      { "to", function(name) sockets[1]:in_(name) end },
-      { "except", function(name) sockets[1]:except(name) end },
+      { "server:to", function(name) server:to(name) end },
+      { "server:in_", function(name) server:in_(name) end },
+      { "server:except", function(name) server:except(name) end },
+      { "client:to", function(name) sockets[1]:to(name) end },
+      { "client:in_", function(name) sockets[1]:in_(name) end },
+      { "client:except", function(name) sockets[1]:except(name) end },
       { "to", function(name) server:to("a"):to(name) end },
       { "except", function(name) server:to("a"):except(name) end },
       { "socketsJoin", function(name) server:to("a"):socketsJoin(name) end },
@@ -415,8 +415,8 @@ describe("a message to rooms", function()
     local cases = {
       [function() server:to("red"):emit("x", 0 / 0) end] = "payload: NaN cannot be encoded",
       [function() server:to("red"):emit("__pp_error", 1) end] = "types that begin with __pp_ belong to the protocol",
-      [function() server:to("red"):send { payload = 1 } end] = "the type of a message is a string that is not empty",
-      [function() sockets[1]:to("red"):emit("", 1) end] = "the type of a message is a string that is not empty",
+      [function() server:to("red"):send { payload = 1 } end] = "send takes the type of a message",
+      [function() sockets[1]:to("red"):emit("", 1) end] = "emit takes the type of a message",
     }
     for fn, text in pairs(cases) do
       local ok, err = pcall(fn)

@@ -22,6 +22,9 @@ describe("a listener's name", function()
       assert.equal(name == "disconect" and "nil" or meant, tostring(found), name)
     end
     assert.equal("disconnect", slips.meant("client", "disconnection", { "disconnect", "message" }))
+    assert.equal("open", slips.meant("peer", "opne", { "open", "message" }))
+    assert.equal("close", slips.meant("peer", "colse", { "open", "close" }))
+    assert.is_nil(slips.meant("peer", "poem", { "open", "close" }))
   end)
 
   it("is a type of message otherwise", function()

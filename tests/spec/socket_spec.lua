@@ -450,7 +450,7 @@ describe("the tags of a socket", function()
 
   it("have a name", function()
     local text = support.message(socket.setTag, socket)
-    assert.equal("client:setTag takes the name of a tag, a string, not a nil", text)
+    assert.equal("client:setTag takes the name of a tag, a string that is not empty, not nil", text)
   end)
 
   it("find and reach clients", function()

@@ -167,7 +167,7 @@ describe("a timer", function()
   it("takes a time and a function, or raises at the caller's line", function()
     local cases = {
       { painda.after, -1, "painda.after takes milliseconds from 0 to 1e12, not -1" },
-      { painda.after, "1", "painda.after takes milliseconds from 0 to 1e12, not 1" },
+      { painda.after, "1", "painda.after takes milliseconds from 0 to 1e12, not \"1\"" },
       { painda.every, 0, "painda.every takes milliseconds from 1 to 1e12, not 0" },
       { painda.every, 0 / 0, "painda.every takes milliseconds from 1 to 1e12, not nan" },
       { painda.every, math.huge, "painda.every takes milliseconds from 1 to 1e12, not inf" },

@@ -15,6 +15,8 @@ for word in ("+ - * / % ^ .. < > <= >= == ~= and or"):gmatch "%S+" do
 end
 local EVENT_METHODS = { on = true, once = true, off = true }
 
+local PLUGIN = "painda.Plugin"
+
 local _M = {}
 
 local expression
@@ -33,6 +35,13 @@ local function parameter(signature, i, first)
     local named = overload.params[1 + skip]
     if named and named.type and (named.type:find('"' .. first .. '"', 1, true)) then
       return overload.params[i + skip] and overload.params[i + skip].type
+    end
+  end
+  if not signature.params[i] then -- PPClient(url, options)
+    for _, overload in ipairs(first and signature.overloads or {}) do
+      if overload.params[1] and overload.params[1].type == "string" then
+        return overload.params[i] and overload.params[i].type
+      end
     end
   end
   return signature.params[i] and signature.params[i].type
@@ -130,8 +139,9 @@ local function field(self, value)
   local member, kind = self.rules:member(class, name.text)
   local is_module = self.rules:is_module(class)
   if not kind then
-    if is_module and not self:is("=") then
-      self:complain(name.line, self.rules:no_member(class, name.text))
+    local complaint = not self:is("=") and self.rules:field_fault(class, name.text)
+    if complaint then
+      self:complain(name.line, complaint)
     end
     return {}
   elseif kind == "field" then
@@ -199,7 +209,8 @@ local function entry(self, class)
   local what = class and rules.short(class)
   self.place = what and what .. " " .. name.text
   local value = expression(self, kind)
-  if class and not kind then
+  local is_open = class and class.name == PLUGIN -- which may have fields of its own
+  if class and not kind and not (is_open and hint(name.text, self.rules:option_names(class)) == "") then
     local known = self.rules:option_names(class)
     self:complain(name.line, ("%s has no option %q%s"):format(what, name.text, hint(name.text, known)))
   elseif kind then

@@ -7,6 +7,8 @@ local types = require "painda.check.types"
 local pairs, ipairs, tostring, setmetatable = pairs, ipairs, tostring, setmetatable
 local concat, sort = table.concat, table.sort
 
+local SHORTEST = 5 -- letters of a field that is taken for a slip
+
 local _M = {}
 
 local function sorted(set)
@@ -82,6 +84,16 @@ function Rules:no_member(class, name)
   return ("%s has no %s%q%s"):format(what, is_module and "" or "method ", name, meant)
 end
 
+-- What is wrong with a field that is read and that there is not. An object may have fields of the application's: only
+-- what is but a letter off one of the API's is taken for a slip.
+function Rules:field_fault(class, name)
+  if self:is_module(class) then
+    return self:no_member(class, name)
+  end
+  local meant = #name >= SHORTEST and options.nearest(name, all_members(self, class), 1)
+  return meant and ("%s has no %q, did you mean %q?"):format(_M.short(class), name, meant) or nil
+end
+
 -- --- events ---
 
 local SIDES = { ["painda.PPServer"] = "server", ["painda.Client"] = "client" }
@@ -121,11 +133,15 @@ end
 
 -- --- options ---
 
+local function is_options(name)
+  return name:find "Options$" or name:find "^painda%.PPServer%.%u" or name == "painda.Plugin"
+end
+
 -- The table of options that a type asks for: { name, fields }, or nil. `place` names what has no class of its own.
 function Rules:options_of(kind, place)
   for _, part in ipairs(kind and types.union(kind) or {}) do
     local class = self.classes[(part:gsub("%?$", ""))]
-    if class and (class.name:find "Options$" or class.name:find "^painda%.PPServer%.%u") and not class.methods.new then
+    if class and is_options(class.name) and not class.methods.new then
       return class
     end
     local inline = part:match "^{(.*)}$"

@@ -115,6 +115,12 @@ local LINES = {
     end,
   },
   {
+    "^%-%-%-@alias ([%w_.]+) (fun.+)$",
+    function(self, name, text)
+      self.aliases[name] = first_type(text)
+    end,
+  },
+  {
     "^%-%-%-@field ([%w_]+)%??%s+(.+)$",
     function(self, name, text)
       self.class.fields[name] = first_type(text)
@@ -181,9 +187,20 @@ local function read(self, text)
   end
 end
 
+-- Puts what the names of functions' types stand for in their place.
+local function resolve(self)
+  for _, class in pairs(self.classes) do
+    for _, signature in pairs(class.methods) do
+      for _, param in ipairs(signature.params) do
+        param.type = self.aliases[param.type] or param.type
+      end
+    end
+  end
+end
+
 -- The classes by name.
 function _M.load()
-  local reader = setmetatable({ classes = {}, borrowed = {} }, Reader)
+  local reader = setmetatable({ classes = {}, aliases = {}, borrowed = {} }, Reader)
   for _, text in pairs(files.embedded "types") do
     read(reader, text)
   end
@@ -192,6 +209,7 @@ function _M.load()
     local module = reader.classes[entry[2]]
     api.methods[entry[1]] = module and module.methods[entry[3]] or { params = {}, overloads = {} }
   end
+  resolve(reader)
   return reader.classes
 end
 

@@ -31,7 +31,7 @@ _M.EVENTS = {
 }
 
 local function on_raise(raised)
-  return { raised = raised, trace = traceback(tostring(raised), 2) }
+  return { raised = raised, trace = traceback(Error.report(raised), 2) }
 end
 
 -- Calls fn(...). What it raises goes to the log and to "error" listeners: then nil and the error.

@@ -22,7 +22,7 @@ local OPTIONS = {
   getToken = { type = "function" },
   ackTimeout = { type = "number", min = 1, max = DAY, default = 10000 },
   maxPendingAcks = { type = "integer", min = 1, max = 1000000, default = 1024 },
-  registry = { type = "userdata" },
+  registry = { type = "userdata", a = "a painda.PPSchemaRegistry" },
   mode = { values = { "chat", "media", "gaming", "voice" }, default = "chat" },
   json = { type = "boolean", default = false },
   stateFrames = { type = "boolean", default = true },

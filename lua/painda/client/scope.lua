@@ -9,10 +9,16 @@ local core = require "painda.core.client"
 local emitter = require "painda.emitter"
 local Error = require "painda.error"
 local outbox = require "painda.client.outbox"
+local slips = require "painda.slips"
+local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring = setmetatable, type, error, tostring
+local setmetatable, type, error, pairs = setmetatable, type, error, pairs
 local post, ask = outbox.post, outbox.ask
 local EVENTS = calls.EVENTS
+local EVENT_NAMES = {}
+for name in pairs(EVENTS) do
+  EVENT_NAMES[#EVENT_NAMES + 1] = name
+end
 
 local Scope = {}
 local EMPTY, writable = emitter.EMPTY, emitter.writable
@@ -23,10 +29,17 @@ local function field_for(self, name)
   return EVENTS[name] and (self.ns == nil or name == "message") and "_events" or "_on"
 end
 
+local function warn(what, name)
+  if not EVENTS[name] then
+    slips.warn("peer", what, name, EVENT_NAMES)
+  end
+end
+
 -- Listens to a message type, fn(payload, ack, msg), to "message", fn(msg, ack), or to an event of the client.
 function Scope:on(name, fn)
   emitter.check("client:on", name, fn)
   emitter.add(writable(self, field_for(self, name)), name, fn)
+  warn("client:on", name)
   return self
 end
 
@@ -34,23 +47,26 @@ end
 function Scope:once(name, fn)
   emitter.check("client:once", name, fn)
   emitter.add(writable(self, field_for(self, name)), name, fn, true)
+  warn("client:once", name)
   return self
 end
 
 -- Stops listening: one function, or every listener of that name.
 function Scope:off(name, fn)
+  emitter.check_off("client:off", name, fn)
   emitter.remove(writable(self, field_for(self, name)), name, fn)
   return self
 end
 
 -- Hears every message: fn(type, payload, ack).
 function Scope:onAny(fn)
-  emitter.check("client:onAny", "*", fn)
+  emitter.check_any("client:onAny", fn)
   emitter.add(writable(self, "_any"), "*", fn)
   return self
 end
 
 function Scope:offAny(fn)
+  emitter.check_off_any("client:offAny", fn)
   emitter.remove(writable(self, "_any"), "*", fn)
   return self
 end
@@ -60,10 +76,10 @@ end
 local function check_type(what, mtype, level)
   if type(mtype) ~= "string" or mtype == "" then
     local text = "%s takes the type of a message, a string that is not empty, not %s"
-    error(text:format(what, tostring(mtype)), level + 1)
+    error(text:format(what, shown(mtype)), level + 1)
   end
   if mtype:sub(1, 5) == "__pp_" then
-    error(Error.new("types that begin with __pp_ belong to the protocol", "ENCODE_ERROR"), level + 1)
+    Error.raise("types that begin with __pp_ belong to the protocol", "ENCODE_ERROR", level + 1)
   end
 end
 
@@ -73,13 +89,14 @@ local function check_callback(what, callback, level)
   end
 end
 
--- Misuse raises at the application's line; a client that is closed is an answer.
+-- Misuse raises at the application's line, as those end in a tail call who ask
+-- this; a client that is closed is an answer.
 local function result(sent, text, code)
   if sent then
     return true
   end
   if code == "ENCODE_ERROR" then
-    error(Error.new(text, code), 3)
+    Error.raise(text, code, 2)
   end
   return nil, text
 end
@@ -114,7 +131,7 @@ function Scope:request(mtype, payload, timeout)
   if timeout ~= nil then
     arguments.milliseconds("client:request", timeout, 2)
   end
-  return ack.wait(function(callback)
+  return ack.wait("client:request", mtype, function(callback)
     return ask(self.client, mtype, payload, self.ns, callback, timeout)
   end)
 end
@@ -169,7 +186,7 @@ local _M = { Scope = Scope, EMPTY = EMPTY }
 -- alone.
 function _M.namespace(client, name)
   if type(name) ~= "string" or name:sub(1, 1) ~= "/" then
-    error(("client:of takes the name of a namespace, such as \"/admin\", not %s"):format(tostring(name)), 3)
+    error(("client:of takes the name of a namespace, such as \"/admin\", not %s"):format(shown(name)), 3)
   end
   if name == "/" then
     return client

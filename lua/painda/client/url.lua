@@ -1,6 +1,8 @@
 -- The addresses that a client connects to.
 --
 --   ws://host[:port][/path][?query]     wss://…     ws+unix:/path/of/socket[:/path[?query]]
+--
+-- http:// and https:// are taken for ws:// and wss://: so what a page is served from is its server's address too.
 
 local type, tonumber = type, tonumber
 

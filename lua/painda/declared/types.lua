@@ -9,10 +9,11 @@
 
 local ffi = require "ffi"
 local bit = require "bit"
-local nearest = require("painda.options").nearest
+local values = require "painda.options"
 
-local type, pairs, ipairs, error, tostring, setmetatable, getmetatable =
-  type, pairs, ipairs, error, tostring, setmetatable, getmetatable
+local nearest, show = values.nearest, values.shown
+local type, pairs, ipairs, error, setmetatable, getmetatable =
+  type, pairs, ipairs, error, setmetatable, getmetatable
 local concat, sort, floor, huge, char = table.concat, table.sort, math.floor, math.huge, string.char
 local rshift = bit.rshift
 
@@ -54,15 +55,7 @@ local function is_whole(value, least, most)
   return type(value) == "number" and value >= least and value <= most and floor(value) == value
 end
 
-function _M.show(value)
-  local kind = type(value)
-  if kind == "string" then
-    return ("%q"):format(#value > 40 and value:sub(1, 40) .. "…" or value)
-  end
-  return (kind == "number" or kind == "boolean" or kind == "nil") and tostring(value) or "a " .. kind
-end
-
-local show = _M.show
+_M.show = show
 
 -- --- what applications write ---
 

@@ -4,6 +4,7 @@ local core = require "painda.core.http"
 local api = require "painda.api"
 local json = require "painda.core.json"
 local queries = require "painda.query"
+local shown = require("painda.options").shown
 
 local setmetatable, rawset, type, error, tostring = setmetatable, rawset, type, error, tostring
 local concat = table.concat
@@ -67,7 +68,7 @@ end
 
 function Response:status(code)
   if type(code) ~= "number" or code % 1 ~= 0 or code < 200 or code > 599 then
-    error(("a status is a whole number from 200 to 599, not %s"):format(tostring(code)), 2)
+    error(("a status is a whole number from 200 to 599, not %s"):format(shown(code)), 2)
   end
   self._status = code
   return self
@@ -170,10 +171,10 @@ end
 function Response:redirect(location, status)
   status = status or 302
   if type(status) ~= "number" or status < 300 or status > 399 then
-    error(("the status of a redirect is from 300 to 399, not %s"):format(tostring(status)), 2)
+    error(("the status of a redirect is from 300 to 399, not %s"):format(shown(status)), 2)
   end
   if type(location) ~= "string" or not core.field_is_clean("location", location) then
-    error(("res:redirect takes the address to go to, not %s"):format(tostring(location)), 2)
+    error(("res:redirect takes the address to go to, not %s"):format(shown(location)), 2)
   end
   set(self, "location", location)
   self._status = status

@@ -5,8 +5,9 @@ local core = require "painda.core.clock"
 local api = require "painda.api"
 local runtime = require "painda.core.runtime"
 local task = require "painda.task"
+local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring = setmetatable, type, error, tostring
+local setmetatable, type, error = setmetatable, type, error
 
 local Clock = {}
 Clock.__index = Clock
@@ -40,7 +41,7 @@ end
 -- with what it wakes, before the next. 0 lets what is under way come to rest.
 function Clock:advance(ms) -- luacheck: no self
   if type(ms) ~= "number" or not (ms >= 0 and ms <= 1e12 and ms % 1 == 0) then
-    error(("clock:advance takes whole milliseconds from 0 to 1e12, not %s"):format(tostring(ms)), 2)
+    error(("clock:advance takes whole milliseconds from 0 to 1e12, not %s"):format(shown(ms)), 2)
   end
   if not core.frozen() then
     error("clock:advance: the clock is not a test's any more, its environment is closed", 2)

@@ -2,8 +2,9 @@
 
 local api = require "painda.api"
 local wait = require "painda.testing.wait"
+local shown = require("painda.options").shown
 
-local setmetatable, type, error, tostring, ipairs = setmetatable, type, error, tostring, ipairs
+local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
 local remove, concat = table.remove, table.concat
 
 local MAX = 10000 -- messages kept for a client, the oldest go first
@@ -94,7 +95,7 @@ Collected.__index = Collected
 -- Waits until there are n messages, and returns them. Raises after `timeout` ms of real time (2,000).
 function Collected:wait(n, timeout)
   if type(n) ~= "number" or n ~= n then
-    error(("wait takes how many messages there are to be, not %s"):format(tostring(n)), 2)
+    error(("wait takes how many messages there are to be, not %s"):format(shown(n)), 2)
   end
   local limit = wait.limit("wait", timeout, 2)
   local waiting = self._waiting

@@ -3,8 +3,9 @@
 
 local runtime = require "painda.core.runtime"
 local task = require "painda.task"
+local shown = require("painda.options").shown
 
-local type, error, tostring, pcall = type, error, tostring, pcall
+local type, error, pcall = type, error, pcall
 
 local LIMIT = 2000 -- ms
 local PAUSE = 1
@@ -17,7 +18,7 @@ function _M.limit(what, timeout, level)
     return LIMIT
   end
   if type(timeout) ~= "number" or not (timeout > 0 and timeout <= 1e12) then
-    error(("%s takes the milliseconds that it may take, above 0, not %s"):format(what, tostring(timeout)), level + 1)
+    error(("%s takes the milliseconds that it may take, above 0, not %s"):format(what, shown(timeout)), level + 1)
   end
   return timeout
 end
@@ -64,7 +65,10 @@ function _M.waitFor(predicate, timeout)
     pause:start(PAUSE)
   end)
   if found == nil then
-    error(raised or ("waitFor: it did not come true within %d ms"):format(limit), 2)
+    if raised ~= nil then
+      error(raised, 0) -- where it was raised stands in it
+    end
+    error(("waitFor: it did not come true within %d ms"):format(limit), 2)
   end
   return found
 end

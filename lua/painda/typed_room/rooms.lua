@@ -17,7 +17,7 @@ local migration = require "painda.typed_room.migration"
 local room_options = require "painda.typed_room.options"
 local typed_room = require "painda.typed_room"
 
-local type, error, next, ipairs, sort = type, error, next, ipairs, table.sort
+local type, next, ipairs, sort = type, next, ipairs, table.sort
 local byte, sub = string.byte, string.sub
 
 local _M = {}
@@ -104,7 +104,7 @@ end
 local function make(server, id, initial, checked, level)
   local most = (server.options or reload.registrations(server).options).maxTypedRooms
   if server._typed_count >= most then
-    error(Error.new(("server:room: there are %d rooms already (maxTypedRooms)"):format(most), "ROOM_ERROR"), level + 1)
+    Error.raise(("server:room: there are %d rooms already (maxTypedRooms)"):format(most), "ROOM_ERROR", level + 1)
   end
   return (typed_room.new(server, id, initial, checked, level + 1)) -- no tail call: the level counts this function
 end
@@ -128,7 +128,7 @@ function _M.room(server, id, initial, given, level)
   local longest = (server.options or reload.registrations(server).options).maxRoomName
   local fault = type(id) ~= "string" and "is a string, not a " .. type(id) or core.room_fault(id, longest)
   if fault then
-    error(Error.new("server:room: the id of a room " .. fault, "ROOM_ERROR"), level + 1)
+    Error.raise("server:room: the id of a room " .. fault, "ROOM_ERROR", level + 1)
   end
   local room = find(server, id)
   local checked = (given ~= nil or not room or reload.is_loading()) and room_options.check(given, level + 1)

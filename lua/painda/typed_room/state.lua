@@ -81,7 +81,7 @@ function _M.begin(room, initial, level)
   check_owner(room, state, level + 1)
   local _, wrong = state_told:begin(state, most_bytes(room))
   if wrong then
-    error(Error.new(("room %q: %s"):format(room.id, wrong), "ROOM_ERROR"), level + 1)
+    Error.raise(("room %q: %s"):format(room.id, wrong), "ROOM_ERROR", level + 1)
   end
   own(room, state, state_told)
   room._version = state_told:version()

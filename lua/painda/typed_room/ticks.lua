@@ -236,7 +236,7 @@ end
 -- --- the tick ---
 
 local function on_raise(raised)
-  return { raised = raised, trace = traceback(Error.from(raised).message, 2) }
+  return { raised = raised, trace = traceback(Error.report(raised), 2) }
 end
 
 -- A handler that returns false has changed nothing.

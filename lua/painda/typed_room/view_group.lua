@@ -139,7 +139,7 @@ local function complain(group, where, key, text, err, report)
 end
 
 local function on_raise(raised)
-  return { raised = raised, trace = traceback(Error.from(raised).message, 2) }
+  return { raised = raised, trace = traceback(Error.report(raised), 2) }
 end
 
 -- The names that a filter lets through, of each of its maps.

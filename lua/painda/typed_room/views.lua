@@ -23,7 +23,7 @@ local check = view_options.check
 local _M = {}
 
 local function on_raise(raised)
-  return { raised = raised, trace = traceback(Error.from(raised).message, 2) }
+  return { raised = raised, trace = traceback(Error.report(raised), 2) }
 end
 
 -- --- viewers ---

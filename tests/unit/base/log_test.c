@@ -93,6 +93,18 @@ static void writes_json(void)
     CU_ASSERT_TRUE(pp_log_set_format("text"));
 }
 
+static void writes_json_whatever_it_is_given(void)
+{
+    struct pp_log_field fields[] = {FIELD("time", "t"), FIELD("level", "l"), FIELD("msg", "m"),
+                                    FIELD("k\xFF", "\xC3(\xE2\x82")};
+    CU_ASSERT_TRUE(pp_log_set_format("json"));
+    const char *line = logged("a\x80\xC3\xA4\xF0\x9F\x98\x80", fields, 4);
+    CU_ASSERT_STRING_EQUAL(line + 33, "\",\"level\":\"warn\",\"msg\":\"a\\ufffd\xC3\xA4\xF0\x9F\x98\x80\","
+                                      "\"fields.time\":\"t\",\"fields.level\":\"l\",\"fields.msg\":\"m\","
+                                      "\"k\\ufffd\":\"\\ufffd(\\ufffd\\ufffd\"}\n");
+    CU_ASSERT_TRUE(pp_log_set_format("text"));
+}
+
 static void leaves_out_what_is_below_the_level(void)
 {
     static const char *const names[] = {"debug", "info", "warn", "error", "silent"};
@@ -132,6 +144,7 @@ int main(void)
         {"escapes what could fool a reader", escapes_what_could_fool_a_reader},
         {"indents the lines below the first", indents_the_lines_below_the_first},
         {"writes JSON", writes_json},
+        {"writes JSON whatever it is given", writes_json_whatever_it_is_given},
         {"leaves out what is below the level", leaves_out_what_is_below_the_level},
         {"cuts what is too long for a format", cuts_what_is_too_long_for_a_format},
         CU_TEST_INFO_NULL,
