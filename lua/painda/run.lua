@@ -164,7 +164,7 @@ function _M.start(path, given, fail)
     return fail(1, headline(err))
   end
   supervisor.ready(reload.current.number)
-  warn_of_nothing()
+  runtime.timer(warn_of_nothing):start(0) -- an application that has ended the loop is not told
   control.serve()
   reassure()
   if given.watch then

@@ -158,7 +158,7 @@ local function wrap(line, width, out)
   out[#out + 1] = line
 end
 
--- The lines for a screen of that size. Where it is too low lines are cut off, and empty ones and counters that are 0 go.
+-- The lines for a screen of that size. Where it is too low lines are cut off, and empty ones and counters of 0 go.
 function _M.screen(stats, previous, seconds, columns, rows)
   local all, filled = {}, {}
   for _, line in ipairs(_M.lines(stats, previous, seconds, columns)) do

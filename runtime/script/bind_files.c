@@ -230,18 +230,10 @@ static int usage(lua_State *L)
 int pp_bind_files(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"list", list},
-        {"status", status},
-        {"real", real},
-        {"target", target},
-        {"write", write_file},
-        {"make_directory", make_directory},
-        {"set_mode", set_mode},
-        {"process", process},
-        {"parent", parent},
-        {"alive", alive},
-        {"usage", usage},
-        {"embedded", embedded},
+        {"list", list},         {"status", status},    {"real", real},
+        {"target", target},     {"write", write_file}, {"make_directory", make_directory},
+        {"set_mode", set_mode}, {"process", process},  {"parent", parent},
+        {"alive", alive},       {"usage", usage},      {"embedded", embedded},
         {NULL, NULL},
     };
     lua_newtable(L);

@@ -36,7 +36,7 @@ struct pp_vm {
     const char *noted;         /* the `running` that the pulse has the text of */
     uint64_t gc_longest_pause; /* ns, of one idle step */
     uint64_t gc_steps;
-    size_t gc_base; /* KB in use when the last cycle ended */
+    size_t gc_base;     /* KB in use when the last cycle ended */
     unsigned gc_cycles; /* to be gone through in idle time, however little the heap has grown */
     bool gc_running;
 };

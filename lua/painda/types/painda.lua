@@ -80,12 +80,13 @@ function painda.every(ms, fn) end
 ---@return T
 function painda.state(name, init) end
 
----Loads the application again, as --watch does when a file changes. Waits.
+---Loads the application again, as --watch does when a file changes. Waits. Raises in code that is being loaded.
 ---@return true? reloaded
 ---@return integer | string number of the new generation, or why the old one goes on
 function painda.reload() end
 
----Goes back to the version of the application that served before, as `painda rollback` does. Waits.
+---Goes back to the version of the application that served before, as `painda rollback` does. Waits. Raises in code that
+---is being loaded.
 ---@return true? rolled_back
 ---@return integer | string number of the new generation, or why the code goes on
 function painda.rollback() end
