@@ -14,6 +14,7 @@ local task = require "painda.task"
 local error, pairs, tostring, tonumber, type = error, pairs, tostring, tonumber, type
 
 local GOODBYE = 250 -- ms that a peer has to answer the last close frame
+local IDLE = 100 -- ms after the start at which an application that has opened nothing is told so
 
 local _M = {}
 
@@ -164,7 +165,7 @@ function _M.start(path, given, fail)
     return fail(1, headline(err))
   end
   supervisor.ready(reload.current.number)
-  runtime.timer(warn_of_nothing):start(0) -- an application that has ended the loop is not told
+  runtime.timer(warn_of_nothing):start(IDLE) -- an application that has ended the loop is not told
   control.serve()
   reassure()
   if given.watch then
