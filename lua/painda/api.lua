@@ -33,7 +33,7 @@ local RENAMED = {
 
 local _M = {}
 
-local classes = {} -- { methods, parent, shown, own }, in the order of loading
+local classes = {} -- { methods, shown, metatable, parent, own }, in the order of loading
 local own_of = {} -- table of methods → set of the metatables that its objects have
 local yet_to_come = {} -- module → the names that it has no fields for yet
 local missed = { methods = nil, name = nil } -- what was looked up last and is not there
@@ -54,9 +54,9 @@ local miss = _M.miss
 -- --- checks in front of functions ---
 
 local METHOD = [[
-local fn, own, refuse, getmetatable = ...
+local fn, metatable, own, refuse, getmetatable = ...
 return function(%s)
-  if not own[getmetatable(self)] then
+  if getmetatable(self) ~= metatable and not own[getmetatable(self)] then
     refuse(self)
   end
   return fn(%s)
@@ -93,7 +93,7 @@ local function checked_method(class, name, fn)
     local text = "call it with a colon: %s:%s(…); it was given %s in the place of its object"
     error(text:format(class.shown, name, kind), 3)
   end
-  return load(METHOD:format(parameters, parameters), "=painda")(fn, class.own, refuse, getmetatable)
+  return load(METHOD:format(parameters, parameters), "=painda")(fn, class.metatable, class.own, refuse, getmetatable)
 end
 
 local function checked_function(shown, module, name, fn)
@@ -111,7 +111,7 @@ end
 -- Completes a class, whose methods are all there: `shown` is what its objects are called in messages ("server"), and
 -- `metatable` theirs. `parent` is a class whose methods they have too. Returns the methods.
 function _M.class(shown, methods, metatable, parent)
-  local class = { methods = methods, shown = shown, parent = parent, own = setmetatable({}, WEAK) }
+  local class = { methods = methods, shown = shown, metatable = metatable, parent = parent, own = setmetatable({}, WEAK) }
   classes[#classes + 1], own_of[methods] = class, class.own
   if metatable then
     _M.serves(methods, metatable)
