@@ -33,7 +33,7 @@ local RENAMED = {
 
 local _M = {}
 
-local classes = {} -- { methods, parent, shown, own }, in the order of loading
+local classes = {} -- { methods, shown, metatable, parent, own }, in the order of loading
 local own_of = {} -- table of methods → set of the metatables that its objects have
 local yet_to_come = {} -- module → the names that it has no fields for yet
 local missed = { methods = nil, name = nil } -- what was looked up last and is not there
@@ -54,9 +54,9 @@ local miss = _M.miss
 -- --- checks in front of functions ---
 
 local METHOD = [[
-local fn, own, refuse, getmetatable = ...
+local fn, metatable, own, refuse, getmetatable = ...
 return function(%s)
-  if not own[getmetatable(self)] then
+  if getmetatable(self) ~= metatable and not own[getmetatable(self)] then
     refuse(self)
   end
   return fn(%s)
@@ -83,17 +83,22 @@ local function parameters_of(fn, first)
   return concat(names, ", ")
 end
 
+-- Raises for a method that was given something else in the place of its object; `level` is as that of error().
+function _M.refuse(shown, name, given, level)
+  local kind = given == nil and "nothing" or options.a(type(given))
+  local text = "call it with a colon: %s:%s(…); it was given %s in the place of its object"
+  error(text:format(shown, name, kind), level + 1)
+end
+
 local function checked_method(class, name, fn)
   local parameters = parameters_of(fn, "self")
   if parameters:sub(1, 4) ~= "self" then
     return fn
   end
   local function refuse(given)
-    local kind = given == nil and "nothing" or options.a(type(given))
-    local text = "call it with a colon: %s:%s(…); it was given %s in the place of its object"
-    error(text:format(class.shown, name, kind), 3)
+    _M.refuse(class.shown, name, given, 3)
   end
-  return load(METHOD:format(parameters, parameters), "=painda")(fn, class.own, refuse, getmetatable)
+  return load(METHOD:format(parameters, parameters), "=painda")(fn, class.metatable, class.own, refuse, getmetatable)
 end
 
 local function checked_function(shown, module, name, fn)
@@ -109,9 +114,12 @@ local function checked_function(shown, module, name, fn)
 end
 
 -- Completes a class, whose methods are all there: `shown` is what its objects are called in messages ("server"), and
--- `metatable` theirs. `parent` is a class whose methods they have too. Returns the methods.
-function _M.class(shown, methods, metatable, parent)
-  local class = { methods = methods, shown = shown, parent = parent, own = setmetatable({}, WEAK) }
+-- `metatable` theirs. `parent` is a class whose methods they have too. `hot` names methods that look at their object
+-- themselves, and call _M.refuse: those of every message, where a call more is felt. Returns the methods.
+function _M.class(shown, methods, metatable, parent, hot)
+  -- A class whose objects are only those of others has a metatable that nobody has.
+  local class = { methods = methods, shown = shown, metatable = metatable or {}, parent = parent }
+  class.own = setmetatable({}, WEAK)
   classes[#classes + 1], own_of[methods] = class, class.own
   if metatable then
     _M.serves(methods, metatable)
@@ -122,7 +130,7 @@ function _M.class(shown, methods, metatable, parent)
     setmetatable(methods, { __index = miss })
   end
   for name, fn in pairs(methods) do
-    if is_public(name) and type(fn) == "function" then
+    if is_public(name) and type(fn) == "function" and not (hot and hot[name]) then
       methods[name] = checked_method(class, name, fn)
     end
   end

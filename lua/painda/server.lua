@@ -26,7 +26,7 @@ local virtual_client = require "painda.virtual_client"
 
 local setmetatable, type, error, tostring, ipairs, next = setmetatable, type, error, tostring, ipairs, next
 local broadcast, check, flat = core.broadcast, server_options.check, server_options.flat
-local huge = math.huge
+local huge, refuse, getmetatable = math.huge, api.refuse, getmetatable
 
 local Server = {}
 Server.__index = Server
@@ -365,6 +365,9 @@ end
 
 -- Sends a message to every client but `except` (a client or its id). Returns how many it was sent to.
 function Server:broadcast(message, except)
+  if getmetatable(self) ~= Server then
+    refuse("server", "broadcast", self, 2)
+  end
   local sent = send_to_all(self, "server:broadcast", message, except)
   return sent -- no tail call: misuse is reported at the caller's line
 end
@@ -377,6 +380,9 @@ end
 
 -- Sends a message to every client: server:emit(type, payload).
 function Server:emit(mtype, payload)
+  if getmetatable(self) ~= Server then
+    refuse("server", "emit", self, 2)
+  end
   return (send_out(self, "server:emit", mtype, payload, nil, nil, 3))
 end
 
@@ -393,6 +399,9 @@ end
 
 -- server:to(room):emit(type, payload): who is in the room, or in one of an array of rooms.
 function Server:to(names)
+  if getmetatable(self) ~= Server then
+    refuse("server", "to", self, 2)
+  end
   return (target.to(everybody(self), "server:to", names, 2))
 end
 
@@ -605,6 +614,6 @@ function Server:gracefulShutdown(timeout)
   return left == 0
 end
 
-api.class("server", Server, Server)
+api.class("server", Server, Server, nil, { emit = true, broadcast = true, to = true })
 
 return _M

@@ -14,9 +14,10 @@ local room = require "painda.room"
 local slips = require "painda.slips"
 local target = require "painda.target"
 
-local setmetatable, rawget, rawset, next = setmetatable, rawget, rawset, next
+local setmetatable, getmetatable, rawget, rawset, next = setmetatable, getmetatable, rawget, rawset, next
 local type, error = type, error
 local flat_send, relay = flat.send, flat.relay
+local refuse = api.refuse
 local send, send_control = core.send, core.send_control
 
 local Socket = { recovered = false }
@@ -255,6 +256,9 @@ _M.ask, _M.result = ask, result -- for the sockets of namespaces
 
 -- Sends a message; with a callback, asks for an ack: callback(err, response). true, or nil and "closed".
 function Socket:emit(mtype, payload, callback)
+  if getmetatable(self) ~= metatable then
+    refuse("client", "emit", self, 2)
+  end
   if callback ~= nil then
     return result("client:emit", mtype, ask(self, mtype, payload, callback))
   end
@@ -273,6 +277,9 @@ end
 
 -- Sends {type = …, payload = …} or a message as it was received; `options` is a callback, or {volatile, namespace}.
 function Socket:send(message, options)
+  if getmetatable(self) ~= metatable then
+    refuse("client", "send", self, 2)
+  end
   local mtype, payload = arguments.message("client:send", message, 2)
   if options == nil and mtype == message and not hooks.sending and relay(self._ref, message) then
     return true
@@ -411,6 +418,6 @@ function Socket:bufferedAmount()
 end
 
 api.class("client:timeout(ms)", Timed, Timed)
-api.class("client", Socket, metatable)
+api.class("client", Socket, metatable, nil, { emit = true, send = true })
 
 return _M

@@ -18,7 +18,7 @@ local hooks = require "painda.hooks"
 local room = require "painda.room"
 
 local setmetatable, type, error, ipairs = setmetatable, type, error, ipairs
-local broadcast = core.broadcast
+local broadcast, refuse, getmetatable = core.broadcast, api.refuse, getmetatable
 
 local Target = {}
 Target.__index = Target
@@ -29,12 +29,12 @@ local _M = { Target = Target }
 function _M.new(server, space, socket)
   return setmetatable({
     _server = server,
-    _space = space,
-    _ns = space and space.name,
-    _ref = socket and socket._ref, -- left out
-    _rooms = nil, -- array of keys; nil: everybody
-    _without = nil, -- array of keys, or nil
-    _volatile = nil,
+    _space = space or false,
+    _ns = space and space.name or false,
+    _ref = socket and socket._ref or false, -- left out
+    _rooms = false, -- array of keys; false: everybody
+    _without = false, -- array of keys, or false
+    _volatile = false,
   }, Target)
 end
 
@@ -83,13 +83,13 @@ end
 
 -- The rooms as C takes them: those of the target, or all of the namespace's, or nil.
 local function rooms_of(self)
-  return self._rooms or self._space and { self._space.key }
+  return self._rooms or self._space and { self._space.key } or nil
 end
 
 -- Its callers end in a tail call, so that what is refused is raised at the line of theirs.
 local function send(self, what, mtype, payload)
-  local server, ns, is_volatile, ref = self._server, self._ns, self._volatile, self._ref
-  local rooms, without = rooms_of(self), self._without
+  local server, ns, is_volatile, ref = self._server, self._ns or nil, self._volatile, self._ref or nil
+  local rooms, without = rooms_of(self), self._without or nil
   local sent, text, code
   if hooks.sending then
     sent, text, code = hooks.broadcast(server, mtype, payload, ns, nil, is_volatile, ref, rooms, without)
@@ -104,11 +104,17 @@ end
 
 -- Sends a message. Returns to how many.
 function Target:emit(mtype, payload)
+  if getmetatable(self) ~= Target then
+    refuse("to(room)", "emit", self, 2)
+  end
   return send(self, "emit", mtype, payload)
 end
 
 -- Sends {type = …, payload = …}, or a message as it was received. Returns to how many.
 function Target:send(message)
+  if getmetatable(self) ~= Target then
+    refuse("to(room)", "send", self, 2)
+  end
   local mtype, payload = arguments.message("send", message, 2)
   return send(self, "send", mtype, payload)
 end
@@ -133,7 +139,8 @@ end
 -- in their rooms.
 local function sockets_of(self, away)
   local socket_of, out = self._space and self._space.socket_of, {}
-  for _, client in ipairs(core.members(self._server._core, self._ref, rooms_of(self), self._without, away)) do
+  local ref, without = self._ref or nil, self._without or nil
+  for _, client in ipairs(core.members(self._server._core, ref, rooms_of(self), without, away)) do
     if type(client) == "table" then -- else its object is not made yet
       local socket = socket_of and socket_of(client) or client
       if away or not (client._pending or socket._waiting) then -- else it is back, and being asked about again
@@ -179,6 +186,6 @@ function Target:disconnectSockets(code, reason)
   return #sockets
 end
 
-api.class("to(room)", Target, Target)
+api.class("to(room)", Target, Target, nil, { emit = true, send = true })
 
 return _M
