@@ -255,7 +255,7 @@ local function describer(new)
   return function(raised)
     local failure = new.failure
     if type(raised) == "table" and (raised.syntax or raised.plain) then
-      new.error = raised.syntax or tostring(raised)
+      new.error = raised.syntax or Error.report(raised)
     else
       local trace = failure and failure.raised == raised and failure.trace or traceback(Error.report(raised), 2)
       new.error = explain.with_source(trace, new.modules)
