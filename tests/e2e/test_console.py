@@ -158,6 +158,7 @@ def test_an_endless_loop_is_stopped(home, server, loop):
         ws.receive_frame("pong")
 
 
+@pytest.mark.slow
 def test_it_is_stopped_without_a_server_too(home):
     app = "local painda = require 'painda'\npainda.every(1000, function() end)\n"
     with Server(app, env=home, listens=False, port=None):

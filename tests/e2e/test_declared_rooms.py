@@ -193,6 +193,7 @@ def test_members_with_and_without_the_capability_see_the_same(text):
         assert ann.view.bytes < 100
 
 
+@pytest.mark.slow
 def test_a_mixed_room_sees_the_same_through_hundreds_of_changes():
     """And through at least three hashes, each of which the reader computes for itself."""
     with App() as server:

@@ -356,6 +356,7 @@ def test_messages_are_handled_in_order_and_listeners_in_the_order_they_came(ws):
 # --- many at once
 
 
+@pytest.mark.slow
 def test_thousands_of_connections_come_and_go_and_memory_stays():
     with Lab("maxConnectionsPerIp = 0", env={"LAB_QUIET": "yes", **LEAN}) as server:
 

@@ -170,6 +170,7 @@ def send_in_pieces(sock, raw, rnd):
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.slow
 def test_random_pipelines(server, seed):
     """Whatever is sent, in whatever pieces: answers are right and in order, as far as they come; one request alone is answered."""
     rnd = random.Random(seed)

@@ -99,12 +99,14 @@ def chaos(seconds, every, options="", seed=1):
                 return report
 
 
+@pytest.mark.slow
 def test_lines_cut_at_random_bytes_lose_nothing():
     report = chaos(4, 20000, "recovery = { maxBufferSize = 1000 }")
     assert report["fresh"] == 0, "nothing was too old"
     assert report["recovered"] > CHATTERS_COUNT / 2
 
 
+@pytest.mark.slow
 def test_what_is_lost_is_told():
     assert chaos(3, 20000, "recovery = { maxBufferSize = 3 }", seed=2)["fresh"] > 0
 

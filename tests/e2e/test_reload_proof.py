@@ -171,6 +171,7 @@ def check(payload, versions):
     assert (payload["hook"], payload.get("middleware"), payload["part"]) == (version, middleware, version), payload
 
 
+@pytest.mark.slow
 def test_each_message_is_answered_once_by_one_whole_version(tmp_path):
     path = tmp_path / "app.lua"
 

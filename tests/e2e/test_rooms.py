@@ -261,6 +261,7 @@ def test_what_is_no_name_is_answered(payload):
         assert one.ask("rooms") == []
 
 
+@pytest.mark.slow
 def test_a_million_names_are_no_more_than_the_bound():
     """Each client has its 128 rooms; the other names cost nothing that stays."""
     with serve() as server, Member(server) as keeps:

@@ -116,6 +116,7 @@ def test_it_ends_with_the_server(home):
         assert process.stderr.read() == "painda: the server has ended\n"
 
 
+@pytest.mark.slow
 def test_a_server_that_stands_still_says_nothing(home):
     server = Server(APP, env=home)
     server.start()
