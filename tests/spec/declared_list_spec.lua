@@ -1,12 +1,6 @@
 -- Lists of declared states: items that come and go at any place.
 local painda = require "painda"
-
--- What fn raises, without the position.
-local function message_of(fn, ...)
-  local fine, message = pcall(fn, ...)
-  assert.is_false(fine)
-  return (message:gsub("^[^:]+:%d+: ", ""))
-end
+local message_of = require("support").message
 
 describe("a list", function()
   it("grows and shrinks at its end", function()

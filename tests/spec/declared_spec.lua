@@ -1,12 +1,6 @@
 -- Declared state as an application meets it: schemas, fields, maps, lists, and what is said to who errs.
 local painda = require "painda"
-
--- What fn raises, without the position.
-local function message_of(fn, ...)
-  local fine, message = pcall(fn, ...)
-  assert.is_false(fine)
-  return (message:gsub("^[^:]+:%d+: ", ""))
-end
+local message_of = require("support").message
 
 local function world()
   return painda.schema {
