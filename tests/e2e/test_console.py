@@ -252,6 +252,11 @@ def test_several_lines(home, server):
         console.expect("66")
         console.expect("77")
         console.expect("> ")
+        console.type("40 +\n")
+        console.expect("| ")
+        console.type("2.5\n")
+        console.expect("42.5")
+        console.expect("> ")
 
 
 def test_an_error_does_not_end_it(home, server):

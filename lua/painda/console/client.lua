@@ -18,13 +18,14 @@ local function write(file, text)
   file:flush()
 end
 
--- Does the code stop in the middle? Then more lines belong to it.
+-- Does the code stop in the middle, as an expression or as a statement? Then more lines belong to it.
 local function is_unfinished(code)
-  if loadstring("return " .. code) then
+  local expression, wrong = loadstring("return " .. code)
+  local statement, wrong_too = loadstring(code)
+  if expression or statement then
     return false
   end
-  local _, err = loadstring(code)
-  return err ~= nil and err:find("near '<eof>'", 1, true) ~= nil
+  return (wrong .. wrong_too):find("near '<eof>'", 1, true) ~= nil
 end
 
 -- --- history: one entry a line, its own lines apart by \n ---
